@@ -1,0 +1,114 @@
+"""What the judge takes and returns: what ``gate check --format json`` prints.
+
+Field names are the contract's (docs/reference/json.md); they may be added to, never changed
+within a schema number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gate.analysis.interface import Analysis
+
+VERDICT_SCHEMA: Final = "gate/verdict/1"
+
+Outcome = Literal["passed", "warned", "blocked", "inconclusive", "error"]
+OUTCOMES_WORST_FIRST: Final[tuple[Outcome, ...]] = ("error", "blocked", "inconclusive", "warned", "passed")
+
+RuleOutcome = Literal["passed", "failed", "waived", "not_applicable", "inconclusive"]
+Severity = Literal["block", "warn", "info"]
+Mode = Literal["enforce", "audit"]
+
+Value = float | int | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLayer:
+    """A layer that counted against a rule, with the value that did, and the baseline's."""
+
+    name: str
+    value: Value
+    baseline_value: Value = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule of one policy said.
+
+    ``message`` is for people: the limit, the value, how many layers, and what it means.
+    ``layers`` are those that failed (also when within what ``allow`` forgives); ``excluded``
+    those that a ``where`` minimum left out.
+    """
+
+    policy: str
+    id: str
+    severity: Severity
+    outcome: RuleOutcome
+    message: str
+    metric: str
+    limit: str
+    value: Value = None
+    baseline_value: Value = None
+    layers: tuple[RuleLayer, ...] = ()
+    waiver: str | None = None
+    description: str = ""
+    evaluated: int = 0
+    excluded: tuple[str, ...] = ()
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """What one policy said; ``outcome`` is the true one in audit mode too."""
+
+    name: str
+    digest: str
+    file: str
+    mode: Mode
+    outcome: Outcome
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineResult:
+    """One baseline looked for: what was asked, what it resolved to, whether it compares and why."""
+
+    spec: str
+    uri: str | None
+    digest: str | None
+    comparable: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgment of one model under every policy that governs it.
+
+    ``analysis`` is None only when the model could not be read (outcome ``error``, or what the
+    policies' ``on_error`` makes of it); ``error`` then says why.
+    """
+
+    outcome: Outcome
+    policies: tuple[PolicyResult, ...]
+    baselines: tuple[BaselineResult, ...]
+    rules: tuple[RuleResult, ...]
+    analysis: Analysis | None
+    error: str | None = None
+    run_metrics: Mapping[str, float] = field(default_factory=dict)
+    schema: str = VERDICT_SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A baseline handed to the judge; ``analysis`` is None when there is none to be had."""
+
+    spec: str
+    uri: str | None
+    analysis: Analysis | None
+    why: str = ""
+    run_metrics: Mapping[str, float] = field(default_factory=dict)
