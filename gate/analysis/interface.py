@@ -42,7 +42,7 @@ class Engine:
 
     version: str
     convention: str
-    settings: Mapping[str, str | int | float | bool | None | list[str]]
+    settings: Mapping[str, str | int | float | bool | list[str] | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gate.layer import WeightLayer
+    from gate.layer import TensorReader, WeightLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,19 @@ class ModelWeights:
     unsafe_globals: tuple[str, ...] = ()
     unreferenced_bytes: int = 0
     nested_archives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """One tensor of a state dict as its container lists it; ``gate.weights.state_dict`` names its kind.
+
+    ``read`` returns the values in the stored ``shape`` (see :class:`gate.layer.TensorReader`).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    read: TensorReader
 
 
 class Reader(Protocol):
