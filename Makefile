@@ -1,0 +1,48 @@
+# One target per CI job; `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TORCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types docs bench fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@if [ -n "$(TORCH)" ]; then $(BIN)/python -m pip install --quiet torch==$(TORCH) 'transformers>=4.46'; fi
+	@touch $@
+
+setup: $(STAMP) ## make the environment: TORCH=2.13.0 adds torch and transformers, which some tests compare with
+
+demo: $(STAMP) ## the main job on real models against an embedded MLflow (leaves .demo/)
+	$(BIN)/gate demo --directory .demo
+
+test: $(STAMP) ## every test
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, and the contracts between the rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## mypy --strict, for every Python we support
+	@for version in 3.10 3.11 3.12 3.13; do \
+	  echo "mypy for Python $$version"; $(BIN)/mypy --python-version $$version || exit 1; done
+
+docs: $(STAMP) ## the pages made from code are current, the README's help texts too
+	$(BIN)/python -m docs.generate --check
+
+bench: $(STAMP) ## measure speed and memory side by side; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+fuzz: $(STAMP) ## attack every reader for a while: SECONDS=60 each
+	$(BIN)/python -m tests.fuzz --seconds $${SECONDS_EACH:-60}
+
+clean: ## remove the environment and what the demo left
+	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,89 @@
+"""From a model's weights to its analysis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gate import __version__
+from gate.analysis.architecture import architecture_fingerprint
+from gate.analysis.coverage import coverage_of
+from gate.analysis.interface import Analysis, Engine, FileFindings, Source
+from gate.errors import NothingToMeasureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gate.spectra.interface import LayerPlot, Settings
+    from gate.weights.interface import ModelWeights
+
+
+def analyze_weights(
+    weights: ModelWeights,
+    source: Source,
+    settings: Settings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Analysis:
+    """Measure every layer of ``weights`` and sum up.
+
+    Parameters
+    ----------
+    weights:
+        The layers, listed and not yet read.
+    source:
+        Where they came from; copied into the result.
+    settings:
+        Convention, groups of metrics, precision, seed and number of workers.
+    progress:
+        Called with the weights measured so far and their total, for a progress bar.
+
+    Raises
+    ------
+    gate.errors.NothingToMeasureError
+        The model holds no weight matrix at all.
+    gate.errors.ModelError
+        A tensor's bytes could not be read.
+    """
+    from gate.spectra import measure_layers, summarize  # noqa: PLC0415 - numpy is not needed to list weights
+
+    if not weights.layers:
+        raise NothingToMeasureError(
+            f"{source.uri}: no weight matrix found ({len(weights.skipped)} tensors skipped, "
+            f"{weights.vectors} vectors)",
+            hint="Spectral metrics need weight matrices; `when_nothing_to_measure` in the policy decides "
+            "what such a model means.",
+        )
+    results = measure_layers(weights.layers, settings, progress=progress)
+    rows = tuple(row for result in results for row in result.rows)
+    plots: dict[str, LayerPlot] = {}
+    for result in results:
+        plots.update(result.plots)
+    return Analysis(
+        source=source,
+        engine=engine_of(settings),
+        coverage=coverage_of(weights, results),
+        file=FileFindings(
+            weights.unsafe_globals, weights.unreferenced_bytes, weights.nested_archives, weights.batch_norms
+        ),
+        architecture=architecture_fingerprint(weights.layers),
+        model=summarize(rows, settings.convention),
+        layers=rows,
+        plots=plots,
+    )
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Return the record of everything that changes a number; workers and threads do not."""
+    convention = settings.convention
+    return Engine(
+        version=__version__,
+        convention=convention.name,
+        settings={
+            "ks": convention.ks,
+            "pooled": convention.pooled,
+            "split": convention.split,
+            "zero": convention.zero,
+            "precision": "float32" if settings.float32 else "float64",
+            "groups": sorted(settings.groups),
+            "seed": settings.seed,
+        },
+    )
