@@ -42,7 +42,8 @@ class RuleResult:
 
     ``message`` is for people: the limit, the value, how many layers, and what it means.
     ``layers`` are those that failed (also when within what ``allow`` forgives); ``excluded``
-    those that a ``where`` minimum left out.
+    those that a ``where`` minimum left out.  ``bounds`` is the limit as numbers, ``(lower, upper)``
+    with None for an open side, where it is made of numbers: reports shade it.
     """
 
     policy: str
@@ -60,6 +61,7 @@ class RuleResult:
     evaluated: int = 0
     excluded: tuple[str, ...] = ()
     line: int | None = None
+    bounds: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ class Verdict:
     """The judgment of one model under every policy that governs it.
 
     ``analysis`` is None only when the model could not be read (outcome ``error``, or what the
-    policies' ``on_error`` makes of it); ``error`` then says why.
+    policies' ``on_error`` makes of it); ``error`` then says why.  ``baseline_model`` holds the
+    model metrics (field names of ``ModelSummary``) of the baseline that was compared with, and
+    ``baseline_alpha`` its alpha per layer name; both empty where there was none.
     """
 
     outcome: Outcome
@@ -100,6 +104,8 @@ class Verdict:
     analysis: Analysis | None
     error: str | None = None
     run_metrics: Mapping[str, float] = field(default_factory=dict)
+    baseline_model: Mapping[str, float] = field(default_factory=dict)
+    baseline_alpha: Mapping[str, float] = field(default_factory=dict)
     schema: str = VERDICT_SCHEMA
 
 
