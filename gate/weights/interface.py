@@ -73,12 +73,15 @@ class StoredTensor:
     """One tensor of a state dict as its container lists it; ``gate.weights.state_dict`` names its kind.
 
     ``read`` returns the values in the stored ``shape`` (see :class:`gate.layer.TensorReader`).
+    ``quantisation_step`` is set for integer storage that ``read`` already dequantises by a scale
+    of its own (a quantised PyTorch tensor): the root mean square step between neighbouring values.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     read: TensorReader
+    quantisation_step: float | None = None
 
 
 class Reader(Protocol):

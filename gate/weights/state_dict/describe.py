@@ -1,0 +1,127 @@
+"""The stages in their order, and the layers they leave."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gate.weights.state_dict.layout import claim_layout
+from gate.weights.state_dict.lora import claim_lora
+from gate.weights.state_dict.names import natural_key, spare_names, unique_names
+from gate.weights.state_dict.parametrised import claim_parametrised
+from gate.weights.state_dict.quantised import claim_packed, claim_scaled
+from gate.weights.state_dict.recurrent import claim_recurrent
+from gate.weights.state_dict.single import claim_single
+from gate.weights.state_dict.stage import MATRIX, Claim, Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gate.layer import TensorReader, WeightLayer
+    from gate.weights.interface import Skipped, StoredTensor
+
+
+@dataclass(frozen=True, slots=True)
+class StateDictLayers:
+    """What the tensors of a state dict are; fields as in :class:`gate.weights.interface.ModelWeights`."""
+
+    layers: tuple[WeightLayer, ...]
+    skipped: tuple[Skipped, ...]
+    vectors: int
+    vector_parameters: int
+    batch_norms: int
+
+
+def describe(tensors: Sequence[StoredTensor], *, ordered: bool = True) -> StateDictLayers:
+    """Tell which layers the tensors are.
+
+    Parameters
+    ----------
+    tensors:
+        Every tensor of the file; of several with one name the last counts.
+    ordered:
+        Whether they stand in the order in which the model was built; if not (safetensors sorts by
+        name), they are put in natural order, ``layers.2`` before ``layers.10``.
+
+    Raises
+    ------
+    gate.errors.ModelError
+        The scales of an integer weight could not be read.
+    """
+    if not ordered:
+        tensors = sorted(tensors, key=lambda tensor: natural_key(tensor.name))
+    weights = {tensor.name: Weight.of(tensor) for tensor in tensors}
+    vectors = [weight for weight in weights.values() if weight.is_vector]
+    position = {name: index for index, name in enumerate(weights)}
+    batch_norms = _batch_norms(weights)
+    layers: list[WeightLayer] = []
+    skipped: list[Skipped] = []
+    for stage in STAGES:
+        claim = stage(weights)
+        layers += claim.layers
+        skipped += claim.skipped
+        weights = _without(weights, claim)
+    layers.sort(key=lambda layer: position[layer.tensor])
+    skipped.sort(key=lambda item: position[item.name])
+    names = unique_names((layer.name, layer.tensor) for layer in layers)
+    return StateDictLayers(
+        layers=tuple(replace(layer, name=name) for layer, name in zip(layers, names, strict=True)),
+        skipped=tuple(skipped),
+        vectors=len(vectors),
+        vector_parameters=sum(math.prod(weight.shape) for weight in vectors),
+        batch_norms=batch_norms,
+    )
+
+
+def _without(weights: Mapping[str, Weight], claim: Claim) -> dict[str, Weight]:
+    """Return the weights left for the next stage; a claim's own stand last under their new names.
+
+    A new name that another tensor already has gets a mark, so that neither is lost.
+    """
+    left = {name: weight for name, weight in weights.items() if name not in claim.taken}
+    for weight in claim.weights:
+        name = next(name for name in spare_names(weight.name, weight.tensor) if name not in left)
+        left[name] = replace(weight, name=name)
+    return left
+
+
+def _batch_norms(weights: Mapping[str, Weight]) -> int:
+    means = (name for name in weights if name.endswith("running_mean"))
+    return sum(f"{name.removesuffix('mean')}var" in weights for name in means)
+
+
+def claim_tied(weights: Mapping[str, Weight]) -> Claim:
+    """Take tensors that are the same stored values as an earlier one, such as a tied output layer."""
+    first: dict[tuple[tuple[int, ...], TensorReader], str] = {}
+    taken: list[str] = []
+    skipped: list[Skipped] = []
+    for weight in weights.values():
+        if len(weight.shape) < MATRIX or not _hashable(weight.read):
+            continue
+        earlier = first.setdefault((weight.shape, weight.read), weight.name)
+        if earlier != weight.name:
+            taken.append(weight.name)
+            skipped.append(weight.skipped(f"the same stored values as {earlier}", matrix=False))
+    return Claim(frozenset(taken), skipped=tuple(skipped))
+
+
+def _hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:  # a reader that holds something mutable is never recognised as the same
+        return False
+    return True
+
+
+STAGES: Final[tuple[Callable[[Mapping[str, Weight]], Claim], ...]] = (
+    claim_tied,
+    claim_packed,
+    claim_scaled,
+    claim_parametrised,
+    claim_lora,
+    claim_recurrent,
+    claim_layout,
+    claim_single,
+)
+"""Each takes the weights it understands; what it makes of them, the later ones see."""

@@ -1,0 +1,120 @@
+"""What the stages of the description pass to each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gate.layer import WeightLayer
+from gate.weights.interface import Skipped
+from gate.weights.state_dict.names import layer_name
+from gate.weights.state_dict.values import Permuted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gate.layer import LayerKind, Part, TensorReader
+    from gate.weights.interface import StoredTensor
+
+FLOATING: Final = frozenset({"float16", "float32", "float64", "bfloat16"})
+MATRIX: Final = 2
+"""Dimensions of a matrix; tensors of fewer are vectors and are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor on its way to becoming a layer; it may stand for several stored ones.
+
+    ``name`` is what it would be called unquantised and unparametrised, ``tensor`` and
+    ``stored_shape`` belong to the stored tensor that holds the values.  ``readable`` tells whether
+    ``read`` gives real weights (not bare integers, and not packed).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    read: TensorReader
+    tensor: str
+    stored_shape: tuple[int, ...]
+    readable: bool
+    step: float | None = None
+
+    @classmethod
+    def of(cls, tensor: StoredTensor) -> Weight:
+        """Return the weight that one stored tensor is by itself."""
+        step = tensor.quantisation_step
+        readable = tensor.dtype in FLOATING or tensor.dtype.startswith("float8_") or step is not None
+        return cls(
+            tensor.name, tensor.shape, tensor.dtype, tensor.read, tensor.name, tensor.shape, readable, step
+        )
+
+    @property
+    def is_vector(self) -> bool:
+        """Tell whether it has fewer dimensions than a matrix."""
+        return len(self.shape) < MATRIX
+
+    @property
+    def is_matrix(self) -> bool:
+        """Tell whether it is a matrix that can be read and holds something."""
+        return len(self.shape) == MATRIX and self.readable and self.parameters > 0
+
+    @property
+    def parameters(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    def permuted(self, axes: tuple[int, ...]) -> Weight:
+        """Return the same weight with its axes in another order."""
+        shape = tuple(self.shape[axis] for axis in axes)
+        return replace(self, shape=shape, read=Permuted(self.read, axes))
+
+    def layer(self, kind: LayerKind, parts: tuple[Part, ...] = (), groups: int = 1) -> WeightLayer:
+        """Return the layer this weight is, in its present shape."""
+        return WeightLayer(
+            name=layer_name(self.name),
+            kind=kind,
+            shape=self.shape,
+            dtype=self.dtype,
+            read=self.read,
+            tensor=self.tensor,
+            stored_shape=self.stored_shape,
+            parts=parts,
+            groups=groups,
+            quantisation_step=self.step,
+        )
+
+    def skipped(self, reason: str, *, matrix: bool, parameters: int | None = None) -> Skipped:
+        """Return the record of leaving it out."""
+        return Skipped(self.tensor, reason, self.parameters if parameters is None else parameters, matrix)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a stage made of some weights: layers, reasons, or other weights for the stages after it."""
+
+    taken: frozenset[str] = frozenset()
+    layers: tuple[WeightLayer, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    weights: tuple[Weight, ...] = ()
+
+
+def merged(claims: Iterable[Claim]) -> Claim:
+    """Return the claims of one stage as one; where two take the same tensor the earlier one counts."""
+    taken: set[str] = set()
+    kept: list[Claim] = []
+    for claim in claims:
+        if taken.isdisjoint(claim.taken):
+            taken |= claim.taken
+            kept.append(claim)
+    return Claim(
+        taken=frozenset(taken),
+        layers=tuple(layer for claim in kept for layer in claim.layers),
+        skipped=tuple(item for claim in kept for item in claim.skipped),
+        weights=tuple(weight for claim in kept for weight in claim.weights),
+    )
+
+
+def companions(weights: Iterable[Weight], reason: str) -> tuple[Skipped, ...]:
+    """Return the records of tensors that belong to another one, those with two dimensions or more."""
+    return tuple(weight.skipped(reason, matrix=False) for weight in weights if not weight.is_vector)
