@@ -62,6 +62,14 @@ class Convention:
         Take stored 2-D and 4-D tensors as they are and nothing else.
     per_n:
         Divide the correlation matrix by N.
+    small_sample_fallback:
+        Where no tail of ``small_sample_tail`` points exists, fit the whole spectrum instead of
+        failing.
+    rank:
+        What counts towards the rank: eigenvalues above ``zero``, or singular values above
+        numpy's s_max·N·eps (``machine``).
+    entropy_epsilon:
+        Added to every probability and to the rank in the entropy, as the reference tool does.
     """
 
     name: str
@@ -78,6 +86,9 @@ class Convention:
     size_limits: tuple[int, int, int] | None = None
     stored_whole: bool = False
     per_n: bool = False
+    small_sample_fallback: bool = False
+    rank: Literal["zero", "machine"] = "zero"
+    entropy_epsilon: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

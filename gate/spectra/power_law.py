@@ -1,11 +1,37 @@
 """The Clauset fit of a power law to the tail of a spectrum, over every candidate x_min.
 
-Source: Clauset, Shalizi & Newman 2009, as used by arXiv:2106.00734, equation 1.
+Source: Clauset, Shalizi & Newman 2009, as used by arXiv:2106.00734, equation 1.  The KS distance
+compares the fitted distribution with the empirical one's left limit only, as the reference tool
+(WeightWatcher, ``WW_powerlaw.py``) does.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gate.spectra.interface import Convention
+
+FULL_SCAN: Final = 128
+"""Up to this many eigenvalues one dense evaluation is faster than pruning."""
+
+_POSITIONS: Final = (24, 160)
+"""Tail positions per candidate at which the two rounds of lower bounds look."""
+
+_SAME: Final = 1e-10
+"""A tail whose ends agree to this relative precision holds one eigenvalue, repeated."""
+
+_MARGIN: Final = 1e-12
+"""Slack between a bound and the value it bounds: exp may round differently by position."""
+
+_BLOCK: Final = 1 << 18
+"""Elements evaluated at once (2 MB per temporary)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +59,187 @@ class PowerLawFit:
     tail_size: int
     start: int
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """D over x_min: start index, exponent and KS distance of some or all candidates, ascending."""
+
+    starts: NDArray[np.int64]
+    x_min: NDArray[np.float64]
+    alpha: NDArray[np.float64]
+    ks_distance: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Every start i = 0 … n-2 with its maximum-likelihood exponent; distances on demand.
+
+    ``alpha`` is NaN where a start may not be chosen: its tail is too small for the small-sample
+    rule, or holds a single value.
+    """
+
+    logs: NDArray[np.float64]
+    alpha: NDArray[np.float64]
+    truncated: bool
+
+    @classmethod
+    def of(cls, x: NDArray[np.float64], convention: Convention) -> Candidates:
+        """Estimate the exponent of every candidate's tail, in one pass over suffix sums."""
+        logs = np.log(x)
+        tail = np.arange(len(x), 1, -1.0)
+        excess = np.cumsum(logs[::-1])[::-1][:-1] - tail * logs[:-1]
+        usable = logs[-1] - logs[:-1] > _SAME
+        if len(x) < convention.small_sample:
+            long_enough = tail >= convention.small_sample_tail
+            if convention.small_sample_fallback and not (usable & long_enough).any():
+                long_enough[0] = True
+            usable &= long_enough
+            tail = tail - 1
+        alpha = np.full(len(tail), np.nan)
+        alpha[usable] = 1 + tail[usable] / excess[usable]
+        return cls(logs, alpha, convention.ks == "truncated")
+
+    def distance(self, start: int) -> float:
+        """Return D of one candidate, exactly."""
+        exponent = 1 - self.alpha[start]
+        tail = len(self.logs) - start
+        fitted = 1 - np.exp(exponent * (self.logs[start:] - self.logs[start]))
+        if self.truncated:
+            fitted /= fitted[-1]
+        return float(np.abs(fitted - np.arange(tail) / tail).max())
+
+    def distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return D of several candidates, NaN where ``alpha`` is."""
+        result = np.full(len(starts), np.nan)
+        first = 0
+        while first < len(starts):
+            low = int(starts[first])
+            rows = max(1, _BLOCK // (len(self.logs) - low))
+            block = starts[first : first + rows, None]
+            positions = np.arange(low, len(self.logs))
+            gap = self._gap(block, np.maximum(positions, block))
+            result[first : first + rows] = gap.max(axis=1)
+            first += rows
+        return result
+
+    def bounds(self, starts: NDArray[np.int64], positions: int) -> NDArray[np.float64]:
+        """Return lower bounds of D: the largest gap at some positions of each tail."""
+        share = (np.arange(positions) + 0.5) / positions
+        result = np.empty(len(starts))
+        rows = max(1, _BLOCK // positions)
+        for first in range(0, len(starts), rows):
+            block = starts[first : first + rows, None]
+            offsets = ((len(self.logs) - block) * share).astype(np.int64)
+            result[first : first + rows] = self._gap(block, block + offsets).max(axis=1)
+        return result
+
+    def _gap(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return |F - E| of the tails from ``starts`` (a column) at the indices ``ends``."""
+        exponent = 1 - self.alpha[starts]
+        origin = self.logs[starts]
+        fitted = 1 - np.exp(exponent * (self.logs[ends] - origin))
+        if self.truncated:
+            fitted /= 1 - np.exp(exponent * (self.logs[-1] - origin))
+        gap: NDArray[np.float64] = np.abs(fitted - (ends - starts) / (len(self.logs) - starts))
+        return gap
+
+    def best(self) -> tuple[int, float]:
+        """Return the start with the smallest D, the first one on ties, and that D.
+
+        Every candidate is considered.  Those whose lower bound exceeds the best D found so far
+        are left unevaluated, because their own D can only be larger still.
+        """
+        starts = np.flatnonzero(np.isfinite(self.alpha))
+        if len(self.logs) <= FULL_SCAN:
+            exact = self.distances(starts)
+            first = int(np.argmin(exact))
+            return int(starts[first]), float(exact[first])
+        bounds = self.bounds(starts, _POSITIONS[0])
+        best = (self.distance(int(starts[np.argmin(bounds)])), int(starts[np.argmin(bounds)]))
+        keep = bounds <= best[0] + _MARGIN
+        starts, bounds = starts[keep], bounds[keep]
+        if len(starts) > _POSITIONS[0]:
+            bounds = np.maximum(bounds, self.bounds(starts, _POSITIONS[1]))
+        for at in np.argsort(bounds, kind="stable"):
+            if bounds[at] > best[0] + _MARGIN:
+                break
+            best = min(best, (self.distance(int(starts[at])), int(starts[at])))
+        return best[1], best[0]
+
+
+def fit(eigenvalues: NDArray[np.float64], convention: Convention) -> PowerLawFit:
+    """Fit a power law to the tail of a spectrum.
+
+    Parameters
+    ----------
+    eigenvalues:
+        The positive eigenvalues, ascending, shape (n,).
+    convention:
+        Says the KS form and the small-sample rule.
+
+    Returns
+    -------
+    PowerLawFit
+        The candidate with the smallest KS distance; the one with the longest tail on ties.
+        Where no candidate is usable, a fit without figures and with a reason.
+
+    References
+    ----------
+    Clauset, Shalizi & Newman 2009, sections 3.1 and 3.3; arXiv:2106.00734, equation 1.
+    """
+    return fit_and_curve(eigenvalues, convention, 0)[0]
+
+
+def fit_and_curve(
+    eigenvalues: NDArray[np.float64], convention: Convention, points: int
+) -> tuple[PowerLawFit, Curve | None]:
+    """Fit as :func:`fit` does and sample D over x_min at up to ``points`` starts, the best among them.
+
+    ``points`` of at least n - 1 give the whole curve (arXiv:2106.00734, figure 1d); 0 gives None.
+    """
+    x = np.asarray(eigenvalues, np.float64)
+    reason = _unfit(x)
+    if reason is not None:
+        return _failed(reason), None
+    candidates = Candidates.of(x, convention)
+    if not np.isfinite(candidates.alpha).any():
+        return _failed(_no_candidate(x, convention)), None
+    start, distance = candidates.best()
+    curve = _sample(x, candidates, start, points) if points else None
+    alpha, tail = float(candidates.alpha[start]), len(x) - start
+    sigma = (alpha - 1) / math.sqrt(tail)
+    return PowerLawFit(alpha, float(x[start]), float(x[-1]), distance, sigma, tail, start), curve
+
+
+def _unfit(x: NDArray[np.float64]) -> str | None:
+    if len(x) < 2:  # noqa: PLR2004 - a slope needs two points
+        return f"{len(x)} positive eigenvalues: a power law needs at least 2"
+    if not (x[0] > 0 and np.isfinite(x).all()):
+        return "the eigenvalues are not all positive and finite"
+    return None
+
+
+def _no_candidate(x: NDArray[np.float64], convention: Convention) -> str:
+    if not math.log(x[-1] / x[0]) > _SAME:
+        return "all eigenvalues are equal"
+    return (
+        f"{len(x)} positive eigenvalues hold no tail of at least {convention.small_sample_tail} distinct ones"
+    )
+
+
+def _failed(reason: str) -> PowerLawFit:
+    return PowerLawFit(None, None, None, None, None, 0, 0, reason)
+
+
+def _sample(x: NDArray[np.float64], candidates: Candidates, start: int, points: int) -> Curve:
+    """Return D at starts evenly spaced in log x_min and in rank, half of each, and at ``start``."""
+    usable = np.flatnonzero(np.isfinite(candidates.alpha))
+    if len(usable) > points:
+        half = points // 2
+        levels = np.linspace(candidates.logs[usable[0]], candidates.logs[usable[-1]], half)
+        by_value = np.searchsorted(candidates.logs[usable], levels)
+        by_rank = np.linspace(0, len(usable) - 1, points - half - 1).astype(np.int64)
+        usable = usable[np.union1d(by_value.clip(0, len(usable) - 1), by_rank)]
+        usable = np.union1d(usable, [start])
+    return Curve(usable, x[usable], candidates.alpha[usable], candidates.distances(usable))

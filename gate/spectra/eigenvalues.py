@@ -1,0 +1,147 @@
+"""Eigenvalues of X = WᵀW of one matrix or of a stack of equal ones.
+
+They are computed from the Gram matrix of the small side.  Where that loses the smallest ones
+(about √eps·s_max), singular values take their place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gate.errors import ResourceError
+from gate.spectra.lapack import backend, blas_threads
+from gate.spectra.zero import resolution
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BATCH_COLUMNS: Final = 128
+_BATCH_WORK: Final = 3e6
+"""Slices up to this many columns and N·M² operations are solved in one batched call."""
+
+_SVD_WORK: Final = 2e10
+"""N·M² up to which a near-singular matrix is given to the singular value decomposition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eigenvalues:
+    """Eigenvalues of k matrices of shape N×M.
+
+    Attributes
+    ----------
+    values:
+        Shape (k, M), each row ascending, float64, at least 0; NaN where a matrix is not finite.
+    near_singular:
+        Whether a matrix was singular to the precision of its Gram matrix.
+    resolved:
+        Whether the smallest eigenvalues are right all the same.
+    """
+
+    values: NDArray[np.float64]
+    near_singular: bool = False
+    resolved: bool = True
+
+
+def eigenvalues(stack: NDArray[Any], *, float32: bool = False, exact: bool = False) -> Eigenvalues:
+    """Return the eigenvalues of WᵀW for every matrix of a stack.
+
+    Parameters
+    ----------
+    stack:
+        Matrices in the last two axes, any number of axes before them; any strides, any float.
+    float32:
+        Compute in single precision, without the singular value fallback.
+    exact:
+        Use the fallback whatever it costs.
+
+    Raises
+    ------
+    gate.errors.ResourceError
+        The solver did not converge.
+    """
+    size, other = sorted(stack.shape[-2:])
+    if size == 1:
+        squares = np.square(stack, dtype=np.float64).sum(axis=(-2, -1))
+        return Eigenvalues(squares.reshape(-1, 1))
+    precision: type[np.floating[Any]] = np.float32 if float32 else np.float64
+    if size <= _BATCH_COLUMNS and other * size**2 < _BATCH_WORK:
+        values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))
+    else:
+        values = np.stack([_single(stack[index], precision) for index in np.ndindex(stack.shape[:-2])])
+    if float32 and not np.isfinite(values).all():  # squares overflow single precision at 1e19
+        return eigenvalues(stack, exact=exact)
+    return _mend(stack, values, float32=float32, exact=exact)
+
+
+def of_product(left: NDArray[Any], right: NDArray[Any]) -> Eigenvalues:
+    """Return the eigenvalues of (BA)ᵀBA for ``left`` B (out, r) and ``right`` A (r, in).
+
+    Only as many as the product can have nonzero, min(out, r, in).  B = QR and Aᵀ = PS leave the
+    small matrix RSᵀ with the singular values of BA, so that the product is never formed.
+    """
+    with blas_threads().one():
+        core = _triangle(left) @ _triangle(right.T).T
+        if not np.isfinite(core).all():
+            return Eigenvalues(np.full((1, min(core.shape)), np.nan))
+        return Eigenvalues(_singular(core)[None, :])
+
+
+def _triangle(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = np.asarray(matrix, np.float64)
+    if not np.isfinite(values).all():
+        return np.full((min(values.shape), values.shape[1]), np.nan)
+    triangle: Any = np.linalg.qr(values, mode="r")
+    return np.asarray(triangle, np.float64)
+
+
+def _batch(stack: NDArray[Any]) -> NDArray[np.float64]:
+    """Solve small matrices of shape (k, N, M) at once."""
+    turned = stack.swapaxes(1, 2)
+    with blas_threads().one():
+        tall = stack.shape[1] >= stack.shape[2]
+        with np.errstate(over="ignore", invalid="ignore"):
+            grams = np.matmul(turned, stack) if tall else np.matmul(stack, turned)
+        finite = np.isfinite(np.einsum("kii->k", grams))
+        grams[~finite] = 0
+        try:
+            values = np.linalg.eigvalsh(grams).astype(np.float64)
+        except np.linalg.LinAlgError as error:
+            raise ResourceError(f"the eigenvalues did not converge ({error})") from error
+    values[~finite] = np.nan
+    return np.maximum(values, 0)
+
+
+def _single(matrix: NDArray[Any], precision: type[np.floating[Any]]) -> NDArray[np.float64]:
+    size = min(matrix.shape)
+    with blas_threads().sized(size):
+        gram = backend().gram(matrix, precision)
+        if not np.isfinite(gram.diagonal().sum()):
+            return np.full(size, np.nan)
+        return np.maximum(backend().eigenvalues(gram).astype(np.float64), 0)
+
+
+def _mend(stack: NDArray[Any], values: NDArray[np.float64], *, float32: bool, exact: bool) -> Eigenvalues:
+    """Replace the eigenvalues of near-singular matrices by squared singular values."""
+    rows, columns = sorted(stack.shape[-2:], reverse=True)
+    lost = np.flatnonzero((values[:, 0] <= resolution((rows, columns)) * values[:, -1]) & (values[:, -1] > 0))
+    if len(lost) == 0:
+        return Eigenvalues(values)
+    if float32 or not (exact or rows * columns**2 <= _SVD_WORK):
+        return Eigenvalues(values, near_singular=True, resolved=False)
+    with blas_threads().sized(columns):
+        for index in lost:
+            values[index] = _singular(stack[np.unravel_index(index, stack.shape[:-2])])
+    return Eigenvalues(values, near_singular=True)
+
+
+def _singular(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared singular values, ascending."""
+    try:
+        singular = np.linalg.svd(np.asarray(matrix, np.float64), compute_uv=False)
+    except np.linalg.LinAlgError as error:
+        raise ResourceError(f"the singular values did not converge ({error})") from error
+    values: NDArray[np.float64] = np.square(singular[::-1])
+    return values

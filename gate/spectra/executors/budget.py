@@ -1,0 +1,65 @@
+"""Keeps the layers that are measured at the same time within a share of memory."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gate.layer import WeightLayer
+
+SLACK: Final = 48 << 20
+"""Small layers run side by side within this, whatever the size of the largest."""
+
+_DOUBLE: Final = 8
+_BATCHED: Final = frozenset({"conv2d", "conv3d", "depthwise", "conv_transpose2d", "conv_transpose3d"})
+
+
+def peak_bytes(layer: WeightLayer) -> int:
+    """Estimate what measuring one layer takes: the tensor as floats, its float64 copy or Gram matrix."""
+    stored = 8 if layer.dtype == "float64" else 4
+    if layer.right is not None:
+        return layer.parameters * stored // 4
+    if layer.kind in _BATCHED:
+        return layer.parameters * (stored + _DOUBLE)
+    side = min(layer.shape[-2:]) if len(layer.shape) > 1 else 1
+    return layer.parameters * stored + side * side * _DOUBLE
+
+
+class MemoryBudget:
+    """Lets a layer begin when it fits beside those under way; any layer may run alone.
+
+    The limit is two and a half float64 copies of the largest tensor, or :data:`SLACK` if that is
+    more, so that the whole process stays within three copies and a constant.
+    """
+
+    def __init__(self, layers: Sequence[WeightLayer]) -> None:
+        largest = max((layer.parameters for layer in layers), default=0)
+        self._limit = max(SLACK, largest * _DOUBLE * 5 // 2)
+        self._condition = threading.Condition()
+        self._used = 0
+        self._closed = False
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[bool]:
+        """Wait for room and hold it; gives False when the budget was closed meanwhile."""
+        with self._condition:
+            self._condition.wait_for(
+                lambda: self._closed or not self._used or self._used + size <= self._limit
+            )
+            self._used += size
+        try:
+            yield not self._closed
+        finally:
+            with self._condition:
+                self._used -= size
+                self._condition.notify_all()
+
+    def close(self) -> None:
+        """Send away everybody who waits."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()

@@ -1,0 +1,74 @@
+"""Linear algebra for the engine: Gram matrices and eigenvalues, as fast as the machine's BLAS allows.
+
+Comes in: a matrix in its storage precision.  Goes out: the eigenvalues of its small Gram matrix.
+Knows nothing of layers, conventions or metrics.
+
+The fast backend reaches into numpy's own OpenBLAS (:mod:`.library`, :mod:`.openblas`); where a
+symbol is missing, or a first tiny problem comes out wrong, numpy's public functions do the work
+(:mod:`.portable`).  ``GATE_LAPACK=numpy`` asks for those.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from gate.errors import GateError
+from gate.spectra.lapack import library
+from gate.spectra.lapack.interface import Backend
+from gate.spectra.lapack.openblas import OpenBlas
+from gate.spectra.lapack.portable import Portable
+from gate.spectra.lapack.threads import BlasThreads
+
+__all__ = ["Backend", "OpenBlas", "Portable", "backend", "blas_threads"]
+
+_PROBE: Final = (60, 40)
+_PROBE_BAND: Final = 8
+_PROBE_TOLERANCE: Final = 1e-10
+
+
+_LOCK: Final = threading.RLock()
+
+
+def backend() -> Backend:
+    """Return the backend of this process, chosen and tried out once."""
+    with _LOCK:
+        return _backend()
+
+
+def blas_threads() -> BlasThreads:
+    """Return the process's one gate to BLAS's threads."""
+    with _LOCK:
+        return _blas_threads()
+
+
+@cache
+def _backend() -> Backend:
+    if os.environ.get("GATE_LAPACK") != "numpy":
+        found = library.find()
+        if found is not None and _works(candidate := OpenBlas(found)):
+            return candidate
+    return Portable()
+
+
+@cache
+def _blas_threads() -> BlasThreads:
+    return BlasThreads(_backend())
+
+
+def _works(candidate: OpenBlas) -> bool:
+    """Compare both reductions with numpy on a small matrix."""
+    matrix = np.sin(np.arange(1.0, _PROBE[0] * _PROBE[1] + 1) ** 2).reshape(_PROBE)
+    expected = np.linalg.eigvalsh(matrix.T @ matrix)
+    try:
+        answers = (
+            candidate.one_stage(candidate.gram(matrix, np.float64)),
+            candidate.two_stage(candidate.gram(matrix, np.float64), _PROBE_BAND),
+        )
+    except GateError:
+        return False
+    return all(np.allclose(answer, expected, rtol=_PROBE_TOLERANCE) for answer in answers)

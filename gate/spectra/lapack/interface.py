@@ -1,0 +1,44 @@
+"""What a linear algebra backend can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Backend(Protocol):
+    """Gram matrices, symmetric eigenvalues and the number of BLAS threads.
+
+    Every routine works in the precision of the dtype given, float32 or float64, and releases
+    the interpreter's lock.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is, for ``gate doctor``."""
+        ...
+
+    def gram(self, matrix: NDArray[Any], dtype: type[np.floating[Any]]) -> NDArray[Any]:
+        """Return AᵀA or AAᵀ, whichever is smaller; only its lower triangle (Fortran order) counts."""
+        ...
+
+    def eigenvalues(self, gram: NDArray[Any]) -> NDArray[Any]:
+        """Return the eigenvalues of the symmetric matrix in the lower triangle, ascending; destroys it.
+
+        Raises
+        ------
+        gate.errors.GateError
+            The solver did not converge.
+        """
+        ...
+
+    def threads(self) -> int:
+        """Return how many threads BLAS uses now."""
+        ...
+
+    def set_threads(self, count: int) -> None:
+        """Make BLAS use ``count`` threads from now on, in the whole process."""
+        ...

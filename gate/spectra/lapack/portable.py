@@ -1,0 +1,52 @@
+"""The backend that is always there: numpy's public functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gate.errors import ResourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Portable:
+    """Gram by matmul, eigenvalues by ``numpy.linalg.eigvalsh``, threads by threadpoolctl."""
+
+    name = "numpy"
+
+    def __init__(self) -> None:
+        self._controller: Any = None
+
+    def gram(self, matrix: NDArray[Any], dtype: type[np.floating[Any]]) -> NDArray[Any]:
+        """Return the Gram matrix of the small side."""
+        values = np.asarray(matrix, dtype)
+        tall = values.shape[0] >= values.shape[1]
+        product: NDArray[Any] = values.T @ values if tall else values @ values.T
+        return product
+
+    def eigenvalues(self, gram: NDArray[Any]) -> NDArray[Any]:
+        """Return the eigenvalues, ascending."""
+        try:
+            eigenvalues: NDArray[Any] = np.linalg.eigvalsh(gram, UPLO="L")
+        except np.linalg.LinAlgError as error:
+            raise ResourceError(f"the eigenvalues did not converge ({error})") from error
+        return eigenvalues
+
+    def threads(self) -> int:
+        """Return the largest thread count of the loaded BLAS libraries, 1 when none tells."""
+        counts = [int(library["num_threads"]) for library in self._blas().info()]
+        return max(counts, default=1)
+
+    def set_threads(self, count: int) -> None:
+        """Limit every loaded BLAS library."""
+        self._blas().limit(limits=count)
+
+    def _blas(self) -> Any:
+        if self._controller is None:
+            from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - only the fallback needs it
+
+            self._controller = ThreadpoolController().select(user_api="blas")
+        return self._controller

@@ -1,0 +1,234 @@
+"""Measures one weight layer: a row of figures, flags and a plot per layer, part or slice.
+
+A layer that cannot be measured still gets its row: nothing but None, a flag and a reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gate.spectra import flags as flagging
+from gate.spectra.eigenvalues import Eigenvalues, eigenvalues, of_product
+from gate.spectra.groups import measure_groups
+from gate.spectra.inflation import inflation
+from gate.spectra.interface import LayerMetrics, LayerPlot, LayerResult, Settings
+from gate.spectra.matrices import Row, rows, unmeasurable
+from gate.spectra.norms import norms
+from gate.spectra.plot import CURVE_POINTS, plot
+from gate.spectra.power_law import Curve, PowerLawFit, fit_and_curve
+from gate.spectra.spectrum import Spectrum
+from gate.spectra.zero import NO_SCALE, is_dead, storage_known, threshold
+
+if TYPE_CHECKING:
+    from gate.layer import WeightLayer
+
+_NO_FIT: Final = PowerLawFit(None, None, None, None, None, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A spectrum with what was noticed while it was computed."""
+
+    spectrum: Spectrum
+    curve: Curve | None
+    flags: tuple[str, ...]
+    smallest_known: bool
+
+
+def measure(layer: WeightLayer, settings: Settings) -> LayerResult:
+    """Measure one layer.
+
+    Parameters
+    ----------
+    layer:
+        The weight tensor; it is read once, if the convention measures it at all.
+    settings:
+        Convention, groups of metrics, seed and precision; ``jobs`` plays no part.
+
+    Raises
+    ------
+    gate.errors.ModelError
+        The tensor cannot be read.
+    gate.errors.ResourceError
+        A solver did not converge.
+    """
+    reason = unmeasurable(layer, settings.convention)
+    if reason is not None:
+        flag = "outside-convention" if settings.convention.stored_whole else "not-a-matrix"
+        return LayerResult((_bare(layer, flag, reason),), {})
+    found: list[LayerMetrics] = []
+    plots: dict[str, LayerPlot] = {}
+    for row in rows(layer, settings.convention):
+        metrics, drawn = _measure_row(layer, row, settings)
+        found.append(metrics)
+        if drawn is not None:
+            plots[row.name] = drawn
+    return LayerResult(tuple(found), plots)
+
+
+def row_seed(settings: Settings, name: str) -> int:
+    """Return the seed of a row's random numbers: of the settings' seed and its name, nothing else."""
+    digest = hashlib.sha256(f"{settings.seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "little")
+
+
+def _measure_row(layer: WeightLayer, row: Row, settings: Settings) -> tuple[LayerMetrics, LayerPlot | None]:
+    solved = _solve(row, settings)
+    if not np.isfinite(solved.values).all():
+        return _metrics(layer, row, flags=("not-finite",), reason=_count_not_finite(row)), None
+    measured = _spectrum(layer, row, solved, settings)
+    spectrum = measured.spectrum
+    flags = [
+        *measured.flags,
+        *flagging.of_fit(spectrum.fit or _NO_FIT, measured.curve, len(spectrum.positive)),
+    ]
+    if settings.float32:
+        flags.append("float32")
+    if not spectrum.eigenvalues[-1] > 0 or "no-scale" in flags:
+        return _nothing(layer, row, spectrum), None
+    values: dict[str, Any] = dict(norms(spectrum, settings.convention)) | _fit_fields(spectrum)
+    if measured.smallest_known:
+        values["smallest_singular_value"] = float(np.sqrt(spectrum.eigenvalues[0]))
+    extra = measure_groups(spectrum, settings)
+    values |= extra.fields
+    drawn = plot(spectrum.positive, measured.curve, extra.shuffled_eigenvalues)
+    unique = tuple(dict.fromkeys([*flags, *extra.flags]))
+    return _metrics(layer, row, flags=unique, reason=(spectrum.fit or _NO_FIT).reason, **values), drawn
+
+
+def _solve(row: Row, settings: Settings) -> Eigenvalues:
+    if row.right is not None:
+        return of_product(row.stack, row.right)
+    exact = settings.convention.rank == "machine"
+    return eigenvalues(row.stack, float32=settings.float32, exact=exact)
+
+
+def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings) -> _Measured:
+    """Find the zeros of each matrix, pool the rest and fit it."""
+    convention = settings.convention
+    largest_of_all = float(solved.values[:, -1].max())
+    limits, dead = [], False
+    for values in solved.values:
+        largest, total = float(values[-1]), float(values.sum())
+        limit = threshold(
+            total,
+            largest,
+            (max(row.stack.shape[-2:]), min(row.stack.shape[-2:])),
+            convention,
+            dtype=layer.dtype,
+            step=layer.quantisation_step,
+            float32=settings.float32,
+        )
+        if convention.zero == "rounding" and is_dead(largest, largest_of_all):
+            limit, dead = max(limit, largest), True
+        limits.append(limit if convention.zero == "absolute" else limit * row.scale)
+    values = solved.values * row.scale if row.scale != 1 else solved.values
+    positive = np.sort(values[values > np.array(limits)[:, None]])
+    no_scale = largest_of_all < NO_SCALE and convention.zero == "rounding"
+    fit, curve = fit_and_curve(positive, convention, CURVE_POINTS)
+    spectrum = Spectrum(
+        name=row.name,
+        matrices=row.matrices() if settings.groups - {"default"} else (),
+        eigenvalues=np.sort(values, axis=None),
+        positive=positive,
+        per_matrix=tuple(values),
+        rows=row.rows,
+        columns=row.columns,
+        zero=max(limits),
+        fit=fit,
+        seed=row_seed(settings, row.name),
+        scale=row.scale,
+        dtype=layer.dtype,
+        quantisation_step=layer.quantisation_step,
+    )
+    noticed = {
+        "no-scale": no_scale,
+        "constant": len(positive) == 1 and _is_constant(row),
+        "dead-slice": dead and len(solved.values) > 1,
+        "near-singular": solved.near_singular,
+        "unknown-rounding": convention.zero == "rounding"
+        and not storage_known(layer.dtype, layer.quantisation_step),
+    }
+    raised = tuple(flag for flag, holds in noticed.items() if holds)
+    return _Measured(spectrum, curve, raised, solved.resolved)
+
+
+def _fit_fields(spectrum: Spectrum) -> dict[str, Any]:
+    fit = spectrum.fit
+    if fit is None or fit.alpha is None or fit.sigma is None:
+        return {}
+    share = fit.tail_size / len(spectrum.positive)
+    return {
+        "alpha": fit.alpha,
+        "alpha_sigma": fit.sigma,
+        "alpha_standard_error": fit.sigma * inflation(len(spectrum.positive), share),
+        "x_min": fit.x_min,
+        "x_max": fit.x_max,
+        "ks_distance": fit.ks_distance,
+        "tail_size": fit.tail_size,
+    }
+
+
+def _nothing(layer: WeightLayer, row: Row, spectrum: Spectrum) -> LayerMetrics:
+    """Return the row of weights that are zero, or so small that no figure of theirs means anything."""
+    if row.stack.any() and (row.right is None or row.right.any()):
+        largest = float(np.sqrt(spectrum.eigenvalues[-1]))
+        reason = f"the largest singular value is {largest:.2g}: the weights have no scale"
+        return _metrics(layer, row, flags=("no-scale",), reason=reason)
+    return _metrics(layer, row, flags=("all-zero",), reason="every weight is zero", matrix_rank=0)
+
+
+def _is_constant(row: Row) -> bool:
+    return row.right is None and bool(row.stack.min() == row.stack.max())
+
+
+def _count_not_finite(row: Row) -> str:
+    tensors = [row.stack] if row.right is None else [row.stack, row.right]
+    missing = sum(int(np.isnan(tensor).sum()) for tensor in tensors)
+    infinite = sum(int(np.isinf(tensor).sum()) for tensor in tensors)
+    if not missing and not infinite:
+        return "the squares of the weights overflow"
+    return f"{missing} weights are NaN and {infinite} infinite"
+
+
+def _metrics(
+    layer: WeightLayer, row: Row, *, flags: tuple[str, ...], reason: str | None, **values: Any
+) -> LayerMetrics:
+    count = min(row.stack.shape[-2:]) if row.right is None else min(*row.shape, row.right.shape[0])
+    return LayerMetrics(
+        name=row.name,
+        kind=layer.kind,
+        shape=row.shape,
+        dtype=layer.dtype,
+        parameters=row.parameters,
+        rows=row.rows,
+        columns=row.columns,
+        matrices=row.count,
+        eigenvalues=count * row.count,
+        layer=layer.name,
+        flags=flags,
+        reason=reason,
+        **values,
+    )
+
+
+def _bare(layer: WeightLayer, flag: str, reason: str) -> LayerMetrics:
+    """Return the row of a layer that nothing was taken from."""
+    return LayerMetrics(
+        name=layer.name,
+        kind=layer.kind,
+        shape=layer.shape,
+        dtype=layer.dtype,
+        parameters=layer.parameters,
+        rows=0,
+        columns=0,
+        matrices=0,
+        eigenvalues=0,
+        layer=layer.name,
+        flags=(flag,),
+        reason=reason,
+    )

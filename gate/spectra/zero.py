@@ -1,0 +1,92 @@
+"""Which eigenvalues are zero: those that rounding to the storage type could have made."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gate.spectra.interface import Convention
+
+STORAGE_EPSILON: Final = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+    "float8_e4m3": 2.0**-3,
+    "float8_e4m3fn": 2.0**-3,
+    "float8_e4m3fnuz": 2.0**-3,
+    "float8_e5m2": 2.0**-2,
+    "float8_e5m2fnuz": 2.0**-2,
+    "float4_e2m1fn": 2.0**-1,
+}
+"""Distance from 1 to the next value each storage type can hold."""
+
+DOUBLE: Final = 2.0**-52
+SINGLE: Final = 2.0**-23
+
+NO_SCALE: Final = 1e-30
+"""λ_max below this (weights below 1e-15) is no spectrum but what decay left of one."""
+
+
+def storage_known(dtype: str, step: float | None) -> bool:
+    """Tell whether the rounding noise of the storage type can be estimated."""
+    return step is not None or dtype in STORAGE_EPSILON
+
+
+def threshold(
+    total: float,
+    largest: float,
+    shape: tuple[int, int],
+    convention: Convention,
+    *,
+    dtype: str,
+    step: float | None = None,
+    float32: bool = False,
+) -> float:
+    """Return the value up to which an eigenvalue of one matrix counts as zero.
+
+    Parameters
+    ----------
+    total, largest:
+        Sum and maximum of the matrix's eigenvalues, without any convention's scale.
+    shape:
+        N and M of the matrix.
+    convention:
+        ``zero: absolute`` returns its fixed threshold.
+    dtype:
+        Storage type; one that is not known counts as float32.
+    step:
+        Root mean square step between neighbouring values of integer storage.
+    float32:
+        Whether the eigenvalues were computed in single precision.
+
+    Notes
+    -----
+    Convention ``gate-1``: λ_max·M·eps is what the eigenvalues themselves are exact to.  Rounding
+    adds an independent error of variance (eps²/12)·w² (floats) or step²/12 (integers) to each
+    entry; the largest eigenvalue of such noise is σ²(√N + √M)², Marchenko-Pastur's upper edge.
+    """
+    if convention.zero == "absolute":
+        return convention.zero_threshold
+    rows, columns = shape
+    arithmetic = largest * (math.sqrt(columns) * SINGLE if float32 else columns * DOUBLE)
+    if step is not None:
+        return max(arithmetic, step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2)
+    epsilon = STORAGE_EPSILON.get(dtype, SINGLE)
+    return max(arithmetic, epsilon**2 / 12 * total * (rows**-0.5 + columns**-0.5) ** 2)
+
+
+def is_dead(largest: float, largest_of_all: float) -> bool:
+    """Tell whether a slice has no scale, of its own or beside the layer's largest slice."""
+    return largest < NO_SCALE or largest < largest_of_all * SINGLE**2
+
+
+def resolution(shape: tuple[int, int]) -> float:
+    """Return the ratio λ_min/λ_max below which a Gram matrix no longer resolves λ_min.
+
+    Forming the Gram matrix squares the condition number: its eigenvalues carry an absolute error
+    of a few eps·λ_max, growing with the sums' length and the solver's size.
+    """
+    rows, columns = shape
+    return 16 * max(columns, math.sqrt(rows)) * DOUBLE
