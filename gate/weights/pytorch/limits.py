@@ -1,0 +1,49 @@
+"""Bounds on what a file may make the readers do; generous to real models, tight to bombs.
+
+Reading is charged against these before anything is allocated, so that the memory a hostile file
+can take is set here and not by what its headers claim.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_OPERATIONS: Final = 4_000_000
+"""Steps of one pickle.  A tensor takes about 40, so this holds 100,000 of them; a step keeps at most
+some 200 bytes, so a pickle of nothing but steps stays below a gigabyte."""
+
+MAX_TEXT_BYTES: Final = 64 * 2**20
+"""Text one pickle may have decoded in all; names and hyper-parameters of real models take a few MB."""
+
+MAX_STRING_BYTES: Final = 4096
+"""Longer strings and byte strings stay in the file: no tensor, key or global has a name that long."""
+
+MAX_INTEGER_BYTES: Final = 64
+"""Sizes, counts and torch's magic number fit into 10; longer integers cost quadratic time."""
+
+MAX_LINE_BYTES: Final = 2**16
+"""A line of the text opcodes (protocol 0), so that a missing newline is not searched for over gigabytes."""
+
+MAX_DIMENSIONS: Final = 32
+"""What every numpy can view."""
+
+MAX_EXTENT: Final = 2**63 - 1
+"""An extent, stride or offset is a signed 64-bit integer in torch."""
+
+MAX_DEPTH: Final = 200
+"""Modules within modules; torch itself walks them by recursion and stops at 1,000."""
+
+MAX_VISITS: Final = 500_000
+"""Places visited while names are given: shared references let a small file spell out 2**n of them."""
+
+MAX_NAME_LENGTH: Final = 512
+"""Characters of a dotted name; together with the visits it bounds what the names take."""
+
+MAX_ENTRIES: Final = 262_144
+"""Entries of an archive: torch writes one for each storage."""
+
+MAX_INFLATED_BYTES: Final = 64 * 2**20
+"""A compressed entry of the small kinds (source code, debug tables, JSON), inflated."""
+
+MAX_JSON_BYTES: Final = 64 * 2**20
+"""A weights table takes some 500 bytes a tensor."""

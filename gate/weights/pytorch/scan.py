@@ -1,0 +1,68 @@
+"""Which globals the pickles of a file name, whatever the file is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import GateError
+from gate.weights.pytorch.archive import LOCAL_HEADER, open_archive
+from gate.weights.pytorch.bytes_in_file import map_file, speaking_of
+from gate.weights.pytorch.pickle_machine import interpret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gate.weights.pytorch.archive import Archive
+
+_PICKLE_MAGIC: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
+_PICKLE_SUFFIXES: Final = (".pkl", ".pickle")
+_DEEPEST: Final = 3
+_MOST_PICKLES: Final = 1000
+
+
+def scan_globals(path: Path) -> tuple[str, ...]:
+    """Return every global that the pickles of the file at ``path`` name and that is not known to be safe.
+
+    The file may be a pickle of any kind (scikit-learn's ``model.pkl``), several in a row, or a zip
+    archive with pickles in it.  Nothing is imported or executed.
+
+    Raises
+    ------
+    gate.errors.ModelError
+        The file cannot be read or begins with no pickle.
+    gate.errors.UnsafeModelError
+        It takes more steps than any real model.
+    """
+    with speaking_of(path):
+        return tuple(sorted(scan_bytes(map_file(path))))
+
+
+def scan_bytes(data: memoryview, depth: int = 0) -> frozenset[str]:
+    """Return the unknown globals of the pickles in ``data``, see :func:`scan_globals`."""
+    if data[:4].tobytes() == LOCAL_HEADER and depth < _DEEPEST:
+        return _scan_archive(open_archive(data), depth)
+    first = interpret(data, lenient=True)
+    names, position = first.unsafe_globals, first.end
+    for _ in range(_MOST_PICKLES):
+        try:
+            following = interpret(data, position, lenient=True)
+        except GateError:
+            break  # what follows the first pickle need not be one: storages, a signature, nothing
+        names |= following.unsafe_globals
+        position = following.end
+    return names
+
+
+def _scan_archive(archive: Archive, depth: int) -> frozenset[str]:
+    names = frozenset[str]()
+    for entry in archive.entries.values():
+        beginning = bytes(archive.data[entry.offset : entry.offset + 4])
+        is_named_so = entry.name.endswith(_PICKLE_SUFFIXES)
+        if is_named_so or beginning.startswith((LOCAL_HEADER, *_PICKLE_MAGIC)):
+            try:
+                names |= scan_bytes(archive.bytes_of(entry), depth + 1)
+            except GateError:
+                if is_named_so:
+                    raise
+                # the bytes of a tensor may begin like a pickle
+    return names
