@@ -27,9 +27,9 @@ def printable(text: str, limit: int | None = SHOWN) -> str:
     limit:
         Longest result, in characters; the middle of a longer one becomes ``…``.  None for no limit.
     """
-    shown = text if limit is None else _shorten(text, limit)
+    shown = text
     if not shown.isprintable():
-        shown = "".join(character if character.isprintable() else _escape(character) for character in shown)
+        shown = "".join(character if character.isprintable() else _escape(character) for character in text)
     return shown if limit is None else _shorten(shown, limit)
 
 

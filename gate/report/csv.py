@@ -1,0 +1,81 @@
+"""One row per layer, for spreadsheets and data frames (RFC 4180).
+
+The columns are the scalar fields of :class:`gate.spectra.interface.LayerMetrics` in their order;
+``shape`` is written ``64x3x3`` and ``flags`` are joined with semicolons.  Figures have all their
+digits, a missing one is an empty field.  Control characters are spelled out, so a record is a line.
+
+A text that begins with ``=``, ``+``, ``-``, ``@`` or an apostrophe gets an apostrophe in front:
+spreadsheets would run the first four as formulas, and the fifth keeps the rule reversible (strip
+one leading apostrophe).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from gate.report.outline import failing_layers
+from gate.spectra.interface import LayerMetrics
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gate.analysis.interface import Analysis
+    from gate.policy.interface import Verdict
+
+COLUMNS: Final = tuple(item.name for item in fields(LayerMetrics) if item.name != "phase_evidence")
+"""Header of an analysis; a verdict's has ``failed_rules`` behind them."""
+
+_FORMULA: Final = ("=", "+", "-", "@", "'")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFormat:
+    """The table of layers."""
+
+    name: str = "csv"
+    suffix: str = ".csv"
+
+    def verdict(self, verdict: Verdict) -> str:
+        """Render the layers with the ids of the rules each one failed."""
+        failing = failing_layers(verdict)
+        rows = verdict.analysis.layers if verdict.analysis else ()
+        return _table(
+            (*COLUMNS, "failed_rules"),
+            ((*_cells(row), _text(";".join(failing.get(row.name, ())))) for row in rows),
+        )
+
+    def analysis(self, analysis: Analysis) -> str:
+        """Render the layers."""
+        return _table(COLUMNS, (_cells(row) for row in analysis.layers))
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _cells(row: LayerMetrics) -> tuple[str, ...]:
+    return tuple(_cell(column, getattr(row, column)) for column in COLUMNS)
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if column == "shape":
+        return "x".join(str(extent) for extent in value)
+    if column == "flags":
+        return _text(";".join(value))
+    return _text(value) if isinstance(value, str) else str(value)
+
+
+def _text(value: str) -> str:
+    shown = printable(value, limit=None)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

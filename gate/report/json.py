@@ -1,0 +1,204 @@
+"""The contract: an analysis or a verdict as JSON, and the way back.
+
+Keys come in the order of the dataclass fields with ``schema`` first, keys of mappings sorted;
+tuples are lists; numbers that are not finite are ``null``.  Everything else in this room is made
+from the same values, so that a saved verdict renders byte for byte as the fresh one did.
+
+The way back takes hostile bytes: their size, nesting and numbers are bounded before a value is
+made, an unknown schema is refused, unknown keys are left out, and an outcome this version does
+not know counts as blocked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from gate.analysis.interface import ANALYSIS_SCHEMA, Analysis
+from gate.errors import UsageError
+from gate.policy.interface import VERDICT_SCHEMA, Mode, Outcome, RuleOutcome, Severity, Verdict
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MAX_BYTES: Final = 128 * 1024 * 1024
+"""Largest saved report read back: some 10,000 layers with their plots."""
+
+_LARGEST_INTEGER: Final = 2**63 - 1
+_HINT: Final = "give the file that gate check --format json wrote"
+_INVISIBLE: Final = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_NUMBERS: Final = re.compile(r"\[\n\s+(-?\d[\d.eE+-]*(?:,\n\s+-?\d[\d.eE+-]*)*)\n\s*\]")
+_BREAK: Final = re.compile(r"\n\s+")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """``gate/verdict/1`` and ``gate/analysis/1``."""
+
+    name: str = "json"
+    suffix: str = ".json"
+
+    def verdict(self, verdict: Verdict) -> str:
+        """Render a verdict with its analysis inside."""
+        return dumps(verdict)
+
+    def analysis(self, analysis: Analysis) -> str:
+        """Render an analysis."""
+        return dumps(analysis)
+
+
+def dumps(value: Analysis | Verdict) -> str:
+    """Return ``value`` as indented JSON with a final newline."""
+    return _readable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses as dicts with ``schema`` first, tuples as lists, non-finite numbers as None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [item.name for item in dataclasses.fields(value)]
+        names.sort(key=lambda name: name != "schema")  # stable: everything else keeps its place
+        return {name: plain(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {plain(key): plain(value[key]) for key in sorted(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        # A lone surrogate (a pickle can hold one) has no UTF-8: it is spelled out, as printable() does.
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    return value
+
+
+def _readable(text: str) -> str:
+    """Escape what json leaves as it is but a person cannot see; put lists of numbers on one line.
+
+    A raw line break is always json's own indentation: inside strings it is escaped.
+    """
+    text = _INVISIBLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _NUMBERS.sub(lambda found: f"[{_BREAK.sub(' ', found.group(1))}]", text)
+
+
+def load_verdict(text: str | bytes) -> Verdict:
+    """Return the verdict that :func:`dumps` wrote.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        The text is too large, not JSON, not a verdict, or of a schema this version does not know.
+    """
+    document = _document(text, VERDICT_SCHEMA)
+    _mend_verdict(document)
+    verdict: Verdict = _validated(document, Verdict)
+    return verdict
+
+
+def load_analysis(text: str | bytes) -> Analysis:
+    """Return the analysis that :func:`dumps` wrote.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        As for :func:`load_verdict`.
+    """
+    analysis: Analysis = _validated(_document(text, ANALYSIS_SCHEMA), Analysis)
+    return analysis
+
+
+def _document(text: str | bytes, schema: str) -> dict[str, Any]:
+    """Parse within bounds and check the schema."""
+    if len(text) > MAX_BYTES:
+        raise UsageError(f"the saved report is longer than the {MAX_BYTES:,} bytes this reads", hint=_HINT)
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"the saved report is not JSON: {printable(str(error))}", hint=f"{_HINT}, whole"
+        ) from error
+    found = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or found != schema:
+        raise _unknown_schema(found, schema)
+    analysis = document.get("analysis")
+    if schema == VERDICT_SCHEMA and isinstance(analysis, dict) and analysis.get("schema") != ANALYSIS_SCHEMA:
+        raise _unknown_schema(analysis.get("schema"), ANALYSIS_SCHEMA)
+    _bound(document)
+    return document
+
+
+def _unknown_schema(found: object, expected: str) -> UsageError:
+    return UsageError(
+        f"the saved report has schema {printable(repr(found))}, this version of the gate reads {expected!r}",
+        hint="re-render it with the version of the gate that wrote it, or check the model again",
+    )
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _bound(value: Any) -> None:
+    """Refuse integers no writer of ours makes: formatting them could take minutes."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _bound(item)
+    elif isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        raise UsageError(
+            "the saved report holds an integer of more than 64 bits", hint="it was not written by the gate"
+        )
+
+
+def _mend_verdict(document: dict[str, Any]) -> None:
+    """Read words this version does not know as their strictest meaning (docs/reference/json.md)."""
+    _strictest(document, "outcome", get_args(Outcome), "blocked")
+    for policy in _dicts(document, "policies"):
+        _strictest(policy, "outcome", get_args(Outcome), "blocked")
+        _strictest(policy, "mode", get_args(Mode), "enforce")
+    for rule in _dicts(document, "rules"):
+        _strictest(rule, "outcome", get_args(RuleOutcome), "failed")
+        _strictest(rule, "severity", get_args(Severity), "block")
+
+
+def _strictest(entry: dict[str, Any], key: str, known: tuple[str, ...], strictest: str) -> None:
+    if isinstance(entry.get(key), str) and entry[key] not in known:
+        entry[key] = strictest
+
+
+def _dicts(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = document.get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _validated(document: dict[str, Any], kind: type[Any]) -> Any:
+    from pydantic import ValidationError  # noqa: PLC0415 - rendering does not need it
+
+    try:
+        return _adapter(kind).validate_python(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(printable(str(part), 60) for part in first["loc"])
+        raise UsageError(
+            f"the saved report is not valid at {place or 'its top'}: {printable(first['msg'])}",
+            hint=f"{_HINT}, unchanged",
+        ) from error
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return a validator of ``kind``.
+
+    The interfaces import for type checking only; pydantic looks names up in this function's
+    locals as well, so the ones they use are brought in here.
+    """
+    from pydantic import TypeAdapter  # noqa: PLC0415 - rendering does not need it
+
+    from gate.layer import LayerKind  # noqa: F401, PLC0415 - see the docstring
+    from gate.spectra.interface import LayerMetrics, LayerPlot, ModelSummary  # noqa: F401, PLC0415 - likewise
+
+    Mapping  # noqa: B018 - likewise
+    return TypeAdapter(kind)

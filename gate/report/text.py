@@ -1,0 +1,253 @@
+"""Plain text for people: the outcome first, what failed next, what passed only counted.
+
+The same renderer serves a pipe (no colour, prose never wrapped, so that ``grep`` finds it) and a
+terminal (``TextFormat(color=True, width=...)``).  rich draws the tables; nothing is printed here.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.report import outline
+from gate.report.advice import next_steps
+from gate.report.figures import NONE, count, digest, figure, fixed, shape, signed
+from gate.report.flags import explain
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console, RenderableType
+
+    from gate.analysis.interface import Analysis
+    from gate.policy.interface import Outcome, RuleResult, Verdict
+    from gate.spectra.interface import LayerMetrics
+
+SHOWN_LAYERS: Final = 5
+"""Worst layers named per rule; the rest are counted."""
+SHOWN_SKIPPED: Final = 20
+"""Skipped tensors and files named; the rest are counted."""
+SHOWN_ROWS: Final = 2000
+"""Rows of the table of layers; the rest are counted."""
+
+_STYLE: Final[dict[Outcome, str]] = {
+    "passed": "bold green",
+    "warned": "bold yellow",
+    "blocked": "bold red",
+    "inconclusive": "bold magenta",
+    "error": "bold red",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """Text for a pipe or, with ``color`` and ``width``, for a terminal."""
+
+    color: bool = False
+    width: int = 120
+    name: str = "text"
+    suffix: str = ".txt"
+
+    def verdict(self, verdict: Verdict) -> str:
+        """Render a verdict: outcome, failed rules, warnings, the rest, model, coverage, next steps."""
+        page = _Page(self.color, self.width)
+        _outcome(page, verdict)
+        _rules(page, verdict)
+        if verdict.analysis:
+            _model(page, verdict.analysis, verdict)
+            _coverage(page, verdict.analysis)
+        page.section("Baseline", outline.baseline_notes(verdict))
+        page.section("What to do next", next_steps(verdict))
+        return page.text()
+
+    def analysis(self, analysis: Analysis) -> str:
+        """Render an analysis: model metrics, the table of layers, coverage."""
+        page = _Page(self.color, self.width)
+        page.line(printable(analysis.source.uri), "bold")
+        page.line(f"{analysis.source.format}, {digest(analysis.source.digest)}", indent=2)
+        page.line(f"gate {analysis.engine.version}, convention {analysis.engine.convention}", indent=2)
+        _model(page, analysis, None)
+        _layers(page, analysis)
+        _coverage(page, analysis)
+        return page.text()
+
+
+class _Page:
+    """Collects lines and tables; a thin wrapper of a rich console that writes into a string."""
+
+    def __init__(self, color: bool, width: int) -> None:  # noqa: FBT001 - private, called by name above
+        from rich.console import Console  # noqa: PLC0415 - 60 ms that other formats do not need
+
+        self._buffer = io.StringIO()
+        self._console: Console = Console(
+            file=self._buffer,
+            force_terminal=color,
+            force_interactive=False,
+            force_jupyter=False,
+            color_system="standard" if color else None,
+            no_color=not color,
+            width=max(width, 40),
+            markup=False,
+            emoji=False,
+            highlight=False,
+            legacy_windows=False,
+        )
+
+    def line(self, words: str = "", style: str = "", *, indent: int = 0) -> None:
+        """Add one line of prose, never wrapped."""
+        from rich.text import Text  # noqa: PLC0415 - as above
+
+        self._console.print(Text(" " * indent + words, style=style), soft_wrap=True)
+
+    def heading(self, words: str) -> None:
+        """Add a heading."""
+        self.line()
+        self.line(words, "bold")
+
+    def section(self, title: str, lines: tuple[str, ...]) -> None:
+        """Add a heading and its lines, unless there are none."""
+        if lines:
+            self.heading(title)
+            for words in lines:
+                self.line(words, indent=2)
+
+    def table(self, columns: tuple[tuple[str, bool], ...], rows: Sequence[tuple[str, ...]]) -> None:
+        """Add a table; columns are (title, is a number); long cells are folded, never cut."""
+        from rich.padding import Padding  # noqa: PLC0415 - as above
+        from rich.table import Table  # noqa: PLC0415 - as above
+        from rich.text import Text  # noqa: PLC0415 - as above
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for title, is_number in columns:
+            table.add_column(
+                Text(title), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+            )
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        padded: RenderableType = Padding(table, (0, 0, 0, 2))
+        self._console.print(padded)
+
+    def text(self) -> str:
+        """Return everything, without trailing spaces."""
+        return (
+            "".join(f"{line.rstrip()}\n" for line in self._buffer.getvalue().split("\n")).rstrip("\n") + "\n"
+        )
+
+
+def _outcome(page: _Page, verdict: Verdict) -> None:
+    sign = outline.OUTCOME_SIGN[verdict.outcome]
+    page.line(
+        f"{sign} {outline.headline(verdict).upper()}  {outline.subject(verdict)}", _STYLE[verdict.outcome]
+    )
+    for note in outline.audit_notes(verdict):
+        page.line(f"!! {note}", "bold yellow", indent=2)
+    if verdict.error:
+        page.line(f"Error: {printable(verdict.error, 600)}", indent=2)
+    for policy in verdict.policies:
+        page.line(f"Policy {outline.policy_line(policy)}", indent=2)
+    page.line(outline.tally(verdict), indent=2)
+
+
+def _rules(page: _Page, verdict: Verdict) -> None:
+    groups = (
+        ("Failed", "✖", outline.rules_by(verdict, "failed", "block")),
+        ("Warnings", "▲", outline.rules_by(verdict, "failed", "warn")),
+        ("Information", "i", outline.rules_by(verdict, "failed", "info")),
+        ("Inconclusive", "◆", outline.rules_by(verdict, "inconclusive")),
+        ("Waived", "~", outline.rules_by(verdict, "waived")),
+    )
+    for title, sign, rules in groups:
+        if rules:
+            page.heading(title)
+            for rule in rules:
+                _rule(page, sign, rule)
+    page.section(
+        "Not applicable",
+        tuple(_short(rule) for rule in outline.rules_by(verdict, "not_applicable")),
+    )
+
+
+def _short(rule: RuleResult) -> str:
+    said = printable(rule.message, 600) or "matched nothing"
+    return f"○ {printable(rule.id)} ({printable(rule.policy)}): {said}"
+
+
+def _rule(page: _Page, sign: str, rule: RuleResult) -> None:
+    page.line(f"{sign} {printable(rule.id)}  [{printable(rule.policy)}, {rule.severity}]", "bold", indent=2)
+    if rule.description:
+        page.line(printable(rule.description, 600), indent=4)
+    page.line(" · ".join(f"{word} {said}" for word, said in outline.rule_facts(rule)), indent=4)
+    if rule.message:
+        page.line(printable(rule.message, 600), indent=4)
+    if rule.waiver:
+        page.line(f"waiver: {printable(rule.waiver, 600)}", indent=4)
+    layers = outline.worst_layers(rule)
+    for layer in layers[:SHOWN_LAYERS]:
+        was = "" if layer.baseline_value is None else f"  (baseline {figure(layer.baseline_value)})"
+        why = f"  {printable(layer.why)}" if layer.why else ""
+        page.line(f"{figure(layer.value):>12}  {printable(layer.name)}{was}{why}", indent=4)
+    if len(layers) > SHOWN_LAYERS:
+        page.line(f"and {count(len(layers) - SHOWN_LAYERS, 'more layer')}", indent=6)
+
+
+def _model(page: _Page, analysis: Analysis, verdict: Verdict | None) -> None:
+    changes = outline.changes(analysis, verdict)
+    compared = any(change.baseline is not None for change in changes)
+    page.heading("Model")
+    columns: tuple[tuple[str, bool], ...] = (("metric", False), ("value", True), ("std. error", True))
+    if compared:
+        columns = (*columns, ("baseline", True), ("change", True))
+    rows = []
+    for change in changes:
+        row: tuple[str, ...] = (change.title, figure(change.value), figure(change.standard_error, 2))
+        if compared:
+            moved = NONE if change.difference is None else signed(change.difference)
+            row = (*row, figure(change.baseline), moved)
+        rows.append(row)
+    page.table(columns, rows)
+
+
+def _layers(page: _Page, analysis: Analysis) -> None:
+    page.heading("Layers")
+    columns = (
+        ("layer", False), ("kind", False), ("shape", False), ("alpha", True), ("± se", True), ("D", True),
+        ("tail", True), ("log norm", True), ("AlphaHat", True), ("phase", False), ("notes", False),
+    )  # fmt: skip
+    rows = [
+        (
+            printable(row.name),
+            row.kind,
+            shape(row.shape),
+            fixed(row.alpha),
+            fixed(row.alpha_standard_error),
+            fixed(row.ks_distance, 3),
+            figure(row.tail_size),
+            fixed(row.log_spectral_norm),
+            fixed(row.alpha_weighted),
+            row.phase or NONE,
+            "; ".join(_notes(row)),
+        )
+        for row in analysis.layers[:SHOWN_ROWS]
+    ]
+    page.table(columns, rows)
+    if len(analysis.layers) > SHOWN_ROWS:
+        page.line(f"and {count(len(analysis.layers) - SHOWN_ROWS, 'more layer')}: see --format csv", indent=2)
+
+
+def _notes(row: LayerMetrics) -> tuple[str, ...]:
+    flags = tuple(explain(flag).title for flag in row.flags)
+    return (*flags, printable(row.reason)) if row.reason else flags
+
+
+def _coverage(page: _Page, analysis: Analysis) -> None:
+    page.heading("Coverage")
+    page.line(outline.coverage_note(analysis), indent=2)
+    skipped = analysis.coverage.skipped
+    for entry in skipped[:SHOWN_SKIPPED]:
+        page.line(f"skipped {printable(entry.name)}: {printable(entry.reason, 600)}", indent=2)
+    if len(skipped) > SHOWN_SKIPPED:
+        page.line(f"and {count(len(skipped) - SHOWN_SKIPPED, 'more')}: see --format json", indent=2)
+    for finding in outline.file_findings(analysis):
+        page.line(f"! {finding}", "bold", indent=2)
