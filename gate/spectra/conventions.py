@@ -29,6 +29,7 @@ WEIGHTWATCHER_0_7: Final = Convention(
     small_sample_fallback=True,
     rank="machine",
     entropy_epsilon=1e-10,
+    marchenko_pastur="weightwatcher",
 )
 """WeightWatcher 0.7.7 with its default settings."""
 

@@ -70,6 +70,9 @@ class Convention:
         numpy's s_max·N·eps (``machine``).
     entropy_epsilon:
         Added to every probability and to the rank in the entropy, as the reference tool does.
+    marchenko_pastur:
+        How the law is fitted to the bulk: by its quantiles (``bulk``), or as the reference tool
+        does (``weightwatcher``).
     """
 
     name: str
@@ -89,6 +92,7 @@ class Convention:
     small_sample_fallback: bool = False
     rank: Literal["zero", "machine"] = "zero"
     entropy_epsilon: float = 0.0
+    marchenko_pastur: Literal["bulk", "weightwatcher"] = "bulk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Scripts that measure speed and that regenerate the tables the package ships."""
