@@ -36,7 +36,7 @@ FLAGS: Final[Mapping[str, str]] = {
     "under-trained": "Alpha is above 6: a light tail, seen in under-trained layers.",
     "float32": "The linear algebra ran in single precision.",
     "unknown-rounding": "The storage type's rounding is not known; zero was judged as for float32.",
-    "correlation-traps": "Shuffled, the weights still have eigenvalues beyond the random edge (arXiv:2506.04434).",
+    "correlation-traps": "Shuffling the weights leaves eigenvalues beyond the random edge: arXiv:2506.04434.",
 }
 """Flag to meaning; docs and explanations are made from it."""
 

@@ -17,7 +17,7 @@ from gate.spectra.groups import measure_groups
 from gate.spectra.inflation import inflation
 from gate.spectra.interface import LayerMetrics, LayerPlot, LayerResult, Settings
 from gate.spectra.matrices import Row, rows, unmeasurable
-from gate.spectra.norms import norms
+from gate.spectra.norms import norms, smallest_singular_value
 from gate.spectra.plot import CURVE_POINTS, plot
 from gate.spectra.power_law import Curve, PowerLawFit, fit_and_curve
 from gate.spectra.spectrum import Spectrum
@@ -92,7 +92,7 @@ def _measure_row(layer: WeightLayer, row: Row, settings: Settings) -> tuple[Laye
         return _nothing(layer, row, spectrum), None
     values: dict[str, Any] = dict(norms(spectrum, settings.convention)) | _fit_fields(spectrum)
     if measured.smallest_known:
-        values["smallest_singular_value"] = float(np.sqrt(spectrum.eigenvalues[0]))
+        values["smallest_singular_value"] = smallest_singular_value(spectrum)
     extra = measure_groups(spectrum, settings)
     values |= extra.fields
     drawn = plot(spectrum.positive, measured.curve, extra.shuffled_eigenvalues)

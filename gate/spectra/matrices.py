@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gate.errors import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,14 +84,31 @@ def unmeasurable(layer: WeightLayer, convention: Convention) -> str | None:
         return f"the tensor of shape {layer.shape} is empty"
     if convention.stored_whole:
         return _unstored(layer, convention)
-    wanted = _STACK if layer.kind == "expert" else _MATRIX
+    return _shapeless(layer) or (_lost_part(layer) if convention.split else None)
+
+
+def _shapeless(layer: WeightLayer) -> str | None:
+    """Return why the shape holds no matrix of the layer's kind."""
+    dimensions = len(layer.shape)
     if layer.kind in CONVOLUTIONS:
-        if len(layer.shape) < _STACK:
+        if dimensions < _STACK:
             return f"a convolution of shape {layer.shape} has no kernel axis"
-        if layer.kind != "depthwise" and layer.shape[0] % max(layer.groups, 1):
-            return f"{layer.shape[0]} output channels do not divide into {layer.groups} groups"
-    elif len(layer.shape) not in {_MATRIX, wanted}:
-        return f"a tensor of shape {layer.shape} is not a matrix"
+        return None if layer.kind == "depthwise" else _ungrouped(layer)
+    if dimensions == _MATRIX or (layer.kind == "expert" and dimensions == _STACK):
+        return None
+    return f"a tensor of shape {layer.shape} is not a matrix"
+
+
+def _ungrouped(layer: WeightLayer) -> str | None:
+    if layer.groups >= 1 and layer.shape[0] % layer.groups == 0:
+        return None
+    return f"{layer.shape[0]} output channels do not divide into {layer.groups} groups"
+
+
+def _lost_part(layer: WeightLayer) -> str | None:
+    for part in layer.parts:
+        if not (part.axis < len(layer.shape) and 0 <= part.start < part.stop <= layer.shape[part.axis]):
+            return f"part {part.label} lies outside the tensor of shape {layer.shape}"
     return None
 
 
@@ -104,13 +123,19 @@ def rows(layer: WeightLayer, convention: Convention) -> Iterator[Row]:
         The tensor cannot be read.
     """
     tensor = layer.read()
-    if layer.right is not None:
-        yield _product(layer, tensor, layer.right(), convention)
+    right = None if layer.right is None else layer.right()
+    shape = tensor.shape if right is None else (*tensor.shape[:1], *right.shape[1:])
+    if shape != layer.shape or (right is not None and tensor.shape[1:] != right.shape[:1]):
+        raise ModelError(
+            f"layer {layer.name}: read a tensor of shape {shape} where {layer.shape} was announced"
+        )
+    if right is not None:
+        yield _product(layer, tensor, right, convention)
     elif convention.stored_whole:
         yield from _whole(layer, tensor, convention)
     elif layer.kind in CONVOLUTIONS:
         for part, name in _parts(layer, tensor, convention):
-            groups = 1 if layer.kind == "depthwise" else math.gcd(layer.groups, part.shape[0])
+            groups = 1 if layer.kind == "depthwise" or part is not tensor else layer.groups
             yield from _convolution(name, part, groups, convention)
     else:
         for part, name in _parts(layer, tensor, convention):
@@ -225,8 +250,8 @@ def _unstored(layer: WeightLayer, convention: Convention) -> str | None:
     dimensions = len(layer.stored_shape)
     if layer.right is not None or dimensions not in {_MATRIX, _CONV2D} or len(layer.shape) != dimensions:
         return f"{convention.name} takes stored 2-D and 4-D tensors only"
-    if layer.kind.startswith("conv_transpose") and layer.shape[0] % max(layer.groups, 1):
-        return f"{layer.shape[0]} output channels do not divide into {layer.groups} groups"
+    if layer.kind.startswith("conv_transpose") and _ungrouped(layer):
+        return _ungrouped(layer)
     if convention.size_limits is None:
         return None
     high, low, kernel = max(layer.shape), min(layer.shape), 1

@@ -45,6 +45,13 @@ def norms(spectrum: Spectrum, convention: Convention) -> dict[str, float | int |
     }
 
 
+def smallest_singular_value(spectrum: Spectrum) -> float:
+    """Return √λ_min, or 0 where it is below what a singular value decomposition resolves."""
+    smallest = math.sqrt(spectrum.eigenvalues[0])
+    lost = smallest <= math.sqrt(spectrum.eigenvalues[-1]) * spectrum.rows * _MACHINE
+    return 0.0 if lost else smallest
+
+
 def _log_power_sum(eigenvalues: NDArray[np.float64], alpha: float) -> float:
     """Return log10 Σ λ^alpha without overflow; zeros contribute nothing."""
     logs = alpha * np.log10(eigenvalues[eigenvalues > 0])

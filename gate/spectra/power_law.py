@@ -214,7 +214,7 @@ def fit_and_curve(
 
 def _unfit(x: NDArray[np.float64]) -> str | None:
     if len(x) < 2:  # noqa: PLR2004 - a slope needs two points
-        return f"{len(x)} positive eigenvalues: a power law needs at least 2"
+        return f"{len(x) or 'no'} positive eigenvalue{'' if len(x) else 's'}: a power law needs at least 2"
     if not (x[0] > 0 and np.isfinite(x).all()):
         return "the eigenvalues are not all positive and finite"
     return None

@@ -74,7 +74,7 @@ def threshold(
     if step is not None:
         return max(arithmetic, step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2)
     epsilon = STORAGE_EPSILON.get(dtype, SINGLE)
-    return max(arithmetic, epsilon**2 / 12 * total * (rows**-0.5 + columns**-0.5) ** 2)
+    return max(arithmetic, epsilon**2 / 12 * total * (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2)
 
 
 def is_dead(largest: float, largest_of_all: float) -> bool:

@@ -1,14 +1,14 @@
 """Threads of this process, one BLAS thread each; the largest layers first.
 
 The linear algebra runs outside the interpreter's lock, so that threads scale as processes would,
-without copying a tensor.
+without copying a tensor.  The threads are daemons: on Ctrl-C nobody waits for the layers under way.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from gate.errors import GateError, ResourceError
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from gate.spectra.interface import LayerResult, Settings
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: it ends a worker nobody waits for
-    """The run was given up before this layer began."""
-
-
 class Local:
     """Measures layers on threads of this process."""
 
@@ -33,35 +29,50 @@ class Local:
 
     def map(self, layers: Sequence[WeightLayer], settings: Settings) -> Iterator[tuple[int, LayerResult]]:
         """Yield each layer's index and result as it is finished."""
-        order = sorted(range(len(layers)), key=lambda index: (-_work(layers[index]), index))
-        workers = min(worker_count(settings), len(layers))
-        if workers <= 1:
-            for index in order:
-                yield index, measure_named(layers[index], settings)
-            return
-        yield from _threaded(layers, settings, order, workers)
+        run = _Run(layers, settings)
+        for number in range(min(worker_count(settings), len(layers))):
+            threading.Thread(target=run.work, name=f"gate-layer-{number}", daemon=True).start()
+        try:
+            for _ in layers:
+                index, outcome = run.finished.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield index, outcome
+        finally:  # also on Ctrl-C and when the caller stops early: nothing else begins
+            run.stop()
 
 
-def _threaded(
-    layers: Sequence[WeightLayer], settings: Settings, order: list[int], workers: int
-) -> Iterator[tuple[int, LayerResult]]:
-    budget, stop = MemoryBudget(layers), threading.Event()
+class _Run:
+    """What the threads of one run share."""
 
-    def run(index: int) -> LayerResult:
-        with budget.hold(peak_bytes(layers[index])) as granted:
-            if stop.is_set() or not granted:
-                raise Stopped
-            return measure_named(layers[index], settings)
+    def __init__(self, layers: Sequence[WeightLayer], settings: Settings) -> None:
+        self.finished: SimpleQueue[tuple[int, LayerResult | BaseException]] = SimpleQueue()
+        self._layers = layers
+        self._settings = settings
+        self._budget = MemoryBudget(layers)
+        self._order = iter(sorted(range(len(layers)), key=lambda index: (-_work(layers[index]), index)))
+        self._lock = threading.Lock()
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="gate-layer")
-    try:
-        pending: dict[Future[LayerResult], int] = {pool.submit(run, index): index for index in order}
-        for future in as_completed(pending):
-            yield pending.pop(future), future.result()
-    finally:  # also on Ctrl-C and when the caller stops early: what has begun ends, nothing else begins
-        stop.set()
-        budget.close()
-        pool.shutdown(wait=False, cancel_futures=True)
+    def work(self) -> None:
+        """Measure layers until none is left or the run was stopped."""
+        while (index := self._next()) is not None:
+            outcome: LayerResult | BaseException
+            with self._budget.hold(peak_bytes(self._layers[index])) as granted:
+                if not granted:
+                    return
+                try:
+                    outcome = measure_named(self._layers[index], self._settings)
+                except BaseException as error:  # noqa: BLE001 - raised again where the results are read
+                    outcome = error
+            self.finished.put((index, outcome))
+
+    def stop(self) -> None:
+        """Let no further layer begin."""
+        self._budget.close()
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return next(self._order, None)
 
 
 def measure_named(layer: WeightLayer, settings: Settings) -> LayerResult:
@@ -83,10 +94,8 @@ def worker_count(settings: Settings) -> int:
     """Return the number of threads asked for, by default one per core the process may use."""
     if settings.jobs is not None:
         return max(1, settings.jobs)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have no such call
-        return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have no such call
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _work(layer: WeightLayer) -> int:
