@@ -1,0 +1,116 @@
+"""Write the pages that are made from code, or check that they are current.
+
+    python -m docs.generate            # write
+    python -m docs.generate --check    # exit 1 and say which page is stale
+
+Pages: the commands (from the command line itself), the metrics and flags (from their tables), the
+policy language and its JSON schema (from the policy room).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+_MADE: Final = "<!-- Made by `python -m docs.generate`; edit the code it is made from. -->\n"
+_WIDTH: Final = 100
+
+
+def commands_page() -> str:
+    """Return the help of every command, as a terminal of 100 columns shows it."""
+    import typer  # noqa: PLC0415
+
+    from gate.cli.main import app  # noqa: PLC0415
+
+    lines = [_MADE, "# Commands\n"]
+    for path, command in _walk(typer.main.get_command(app), "gate"):
+        context = command.make_context(
+            path, [], resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
+        )
+        text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+        lines.append(f"## `{path}`\n\n```text\n{text}\n```\n")
+    return "\n".join(lines)
+
+
+def _walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        yield from _walk(child, f"{path} {name}")
+
+
+def metrics_page() -> str:
+    """Return the table of metrics."""
+    from gate.spectra import METRICS  # noqa: PLC0415
+
+    lines = [_MADE, "# Metrics\n", _METRICS_PREFACE]
+    for level, title in (("layer", "Layer metrics"), ("model", "Model metrics")):
+        lines.append(f"\n## {title}\n")
+        for metric in METRICS:
+            if metric.level == level:
+                lines += [f"\n### `{metric.id}`\n", f"{metric.title}\n", "| | |", "|---|---|"]
+                lines += [f"| {name} | {value} |" for name, value in _facts(metric)]
+    return "\n".join(lines) + "\n"
+
+
+_METRICS_PREFACE: Final = (
+    "Eigenvalues are those of X = WᵀW (squared singular values); logarithms are to base 10. *Shape* "
+    "metrics rank models when hyperparameters vary at fixed depth, *scale* metrics when architectures "
+    "vary (arXiv:2106.00734). The group says what computes a metric: `default` always, the others "
+    "when a policy names them or with `--full`."
+)
+
+
+def _facts(metric: Any) -> list[tuple[str, str]]:
+    better = {"lower": "lower is better", "higher": "higher is better", None: "neither"}[metric.better]
+    return [
+        ("formula", metric.formula.replace("|", "\\|")),
+        ("unit", metric.unit or "none"),
+        ("direction", better),
+        ("nature", metric.nature),
+        ("group", f"`{metric.group}`"),
+        ("source", metric.source),
+    ]
+
+
+def flags_page() -> str:
+    """Return the table of flags."""
+    from gate.spectra import FLAGS  # noqa: PLC0415
+
+    lines = [_MADE, "# Flags\n", "What the engine says of a layer beside its figures.\n"]
+    lines += ["| flag | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in FLAGS.items()]
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "docs/reference/commands.md": commands_page,
+    "docs/reference/metrics.md": metrics_page,
+    "docs/reference/flags.md": flags_page,
+}
+
+
+def main() -> int:
+    """Write or check every page; return the exit code."""
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for name, make in PAGES.items():
+        text, path = make(), ROOT / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    for name in stale:
+        print(f"{'stale' if check else 'written'}: {name}")  # noqa: T201 - a script
+    print(f"{len(PAGES)} pages, {len(stale)} {'stale' if check else 'written'}")  # noqa: T201
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,43 @@
+"""``gate analyze``: metrics only, no policy, no registry write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gate.cli import options
+from gate.cli.console import deliver, progress, report_format
+
+
+def analyze(
+    source: options.Source,
+    *,
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv or html.")
+    ] = "text",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
+    ] = None,
+    convention: options.Convention = "gate-1",
+    full: options.Full = False,
+    jobs: options.Jobs = None,
+    seed: options.Seed = 0,
+    float32: options.Float32 = False,
+    tracking_uri: options.TrackingUri = None,
+    registry_uri: options.RegistryUri = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure a model: metrics only, no policy, no registry write."""
+    from gate.report import format_name as known  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.measure import MeasureOptions, analyze_source  # noqa: PLC0415
+    from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
+
+    chosen = report_format(known(format_name), output)
+    measure_options = MeasureOptions(convention, full, jobs, seed, float32)
+    with progress(quiet=quiet) as report:
+        analysis = analyze_source(
+            source, measure_options, RegistryAddress(tracking_uri, registry_uri), progress=report
+        )
+    deliver(chosen.analysis(analysis), output)

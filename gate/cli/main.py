@@ -1,0 +1,118 @@
+"""The application and the guard around it: whatever happens, the exit code means what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from gate import __version__
+from gate.cli import analyze, check, demo, doctor, policy, promote
+from gate.cli.console import complain
+from gate.errors import ExitCode, GateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+app = typer.Typer(
+    name="gate",
+    help="A quality gate for the MLflow model registry: judges models by the spectra of their weights.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("analyze")(analyze.analyze)
+app.command("check")(check.check)
+app.command("promote")(promote.promote)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(policy.app, name="policy")
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mlflow-spectral-gate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=lambda value: _show_version(wanted=value), is_eager=True),
+    ] = False,
+) -> None:
+    """Judge registered models by the spectra of their weights; block what fails."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived; raised so that temporary files are removed on the way out."""
+
+
+def _on_sigterm(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; a crash of ours never looks like a refusal (exit 1)."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code (docs/reference/exit-codes.md)."""
+    words = None if arguments is None else list(arguments)
+    try:
+        result = typer.main.get_command(app).main(args=words, prog_name="gate", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - the top-level guard: no crash may look like exit 1
+        return int(_explain(error))
+    return result if isinstance(result, int) else int(ExitCode.PASSED)
+
+
+def _explain(error: BaseException) -> ExitCode:
+    """Tell a person what ended the command, and return the exit code that means it."""
+    if isinstance(error, GateError):
+        complain(str(error), error.hint)
+        return error.exit_code
+    for kinds, code, message, hint in _ENDINGS:
+        if isinstance(error, kinds):
+            complain(message, hint)
+            return code
+    if isinstance(error, BrokenPipeError):
+        # The reader of stdout went away; the interpreter must not complain again while flushing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    if isinstance(error, SystemExit):
+        raise error
+    return _usage_or_fault(error)
+
+
+_UNDONE = "nothing half-written is left behind"
+_ENDINGS: tuple[
+    tuple[type[BaseException] | tuple[type[BaseException], ...], ExitCode, str, str | None], ...
+] = (
+    ((KeyboardInterrupt, typer.Abort), ExitCode.INTERRUPTED, f"interrupted; {_UNDONE}", None),
+    (_Terminated, ExitCode.TERMINATED, f"terminated; {_UNDONE}", None),
+    (MemoryError, ExitCode.FAILED, "out of memory", "Measure with --jobs 1, or on a larger machine."),
+)
+
+
+def _usage_or_fault(error: BaseException) -> ExitCode:
+    """Tell a mistyped command from a fault of ours (Typer's own errors know how to show themselves)."""
+    show = getattr(error, "format_message", None)
+    if getattr(error, "exit_code", None) == ExitCode.USAGE and callable(show):
+        complain(str(show()), "`gate --help` lists the commands, `gate COMMAND --help` their flags.")
+        return ExitCode.USAGE
+    if os.environ.get("GATE_DEBUG"):
+        raise error
+    complain(
+        f"unexpected {type(error).__name__}: {error}",
+        "This is a fault of the gate, and nothing was judged. Run it again with GATE_DEBUG=1 and report it.",
+    )
+    return ExitCode.FAILED

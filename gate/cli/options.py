@@ -1,0 +1,89 @@
+"""Flags that several verbs share; each also has an environment variable ``GATE_...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A file or folder, models:/NAME/V, models:/NAME@alias, models:/m-ID or runs:/RUN/path.",
+        show_default=False,
+    ),
+]
+Convention = Annotated[
+    str,
+    typer.Option(
+        "--convention",
+        envvar="GATE_CONVENTION",
+        help="gate-1, paper, weightwatcher-0.7 or weightwatcher-0.2.",
+    ),
+]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full", envvar="GATE_FULL", help="Add Marchenko-Pastur, shuffles and other tails to the metrics."
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, envvar="GATE_JOBS", help="Worker threads.  [default: one per core]"),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", envvar="GATE_SEED", help="Seed of every shuffle and simulation.")
+]
+Float32 = Annotated[
+    bool,
+    typer.Option(
+        "--float32", envvar="GATE_FLOAT32", help="Single precision: faster, alpha to about 3e-5; flagged."
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", envvar="GATE_QUIET", help="No progress bars and no notes on stderr.")
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", envvar="GATE_TRACKING_URI", help="Else MLFLOW_TRACKING_URI."),
+]
+RegistryUri = Annotated[
+    str | None,
+    typer.Option("--registry-uri", envvar="GATE_REGISTRY_URI", help="Else MLFLOW_REGISTRY_URI."),
+]
+Policies = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--policy",
+        "-p",
+        envvar="GATE_POLICY",
+        help="A policy file; may repeat, all must pass.  [default: the packaged default.yaml]",
+    ),
+]
+Baselines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--baseline",
+        "-b",
+        envvar="GATE_BASELINE",
+        help="alias:NAME, previous, version:N, any SOURCE, or none; may repeat, tried in order.  "
+        "[default: what the policy says]",
+    ),
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        envvar="GATE_FORMAT",
+        help="Output format; repeats in pairs with -o.  [default: text]",
+    ),
+]
+Outputs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output", "-o", envvar="GATE_OUTPUT", help="Write the format of the same place here; - is stdout."
+    ),
+]

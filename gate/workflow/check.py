@@ -1,0 +1,214 @@
+"""What ``gate check`` does: look up, measure, judge, record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import GateError, ModelError, NothingToMeasureError, RegistryError, UsageError
+from gate.text import printable
+from gate.workflow.measure import MeasureOptions
+from gate.workflow.sources import RegistryAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from gate.analysis.interface import Analysis
+    from gate.policy.interface import Baseline, Verdict
+    from gate.policy.rules import Policy
+    from gate.registry import RecordReceipt
+    from gate.spectra.interface import Settings
+    from gate.workflow.measure import Progress
+    from gate.workflow.sources import Located
+
+_REPORT_FILES: Final[Mapping[str, str]] = {
+    "report.html": "html",
+    "verdict.json": "json",
+    "layers.csv": "csv",
+}
+"""Files of the report run and the formats they are rendered in (docs/reference/tags.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to check and how.
+
+    ``policies`` are files, empty for the packaged default; ``baselines`` replace those of the
+    policies; ``record`` None means: record where there is a registered version.
+    """
+
+    source: str
+    policies: tuple[Path, ...] = ()
+    baselines: tuple[str, ...] = ()
+    options: MeasureOptions = field(default_factory=MeasureOptions)
+    record: bool | None = None
+    address: RegistryAddress = field(default_factory=RegistryAddress)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The verdict, what was recorded, and what a person should know beside them.
+
+    ``record_error`` is set where recording was wanted and failed; the verdict stands all the same.
+    """
+
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
+    recorded: RecordReceipt | None = None
+    record_error: GateError | None = None
+
+
+def load_governing(request: CheckRequest, model: str | None, alias: str | None = None) -> tuple[Policy, ...]:
+    """Return the policies of the request that govern ``model`` (and ``alias``).
+
+    Raises
+    ------
+    gate.errors.PolicyError
+        A policy file is not valid.
+    """
+    from gate.policy import governing, load_policies, packaged_policy  # noqa: PLC0415 - pydantic and YAML
+
+    return governing(
+        load_policies(request.policies or (packaged_policy("default"),)), model=model, alias=alias
+    )
+
+
+def check_source(request: CheckRequest, progress: Progress | None = None) -> CheckResult:
+    """Check one model.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        The source, a flag, a policy or a baseline is not usable; nothing was judged.
+    gate.errors.NothingToMeasureError
+        No policy governs the model, so there is nothing to judge it by.
+    gate.errors.RegistryError, gate.errors.ResourceError
+        The model or a baseline could not be brought here.
+    """
+    from gate.workflow.sources import locate  # noqa: PLC0415
+
+    all_policies = load_governing(request, model=None)  # a bad policy is told before anything is pulled
+    located = locate(request.source, request.address)
+    policies = load_governing(request, model=located.resolved.name) if request.policies else all_policies
+    if not policies:
+        raise NothingToMeasureError(
+            f"none of the {len(all_policies)} policies governs {printable(located.resolved.name or '')!r}",
+            hint="Look at `match: {models: [...]}` in the policies.",
+        )
+    record = _wants_record(request, located)
+    verdict, digest = _judge(request, located, policies, progress)
+    notes = _notes(request, located)
+    if not record:
+        return CheckResult(verdict, notes)
+    try:
+        return CheckResult(verdict, notes, recorded=_record(located, verdict, digest))
+    except (RegistryError, UsageError) as error:
+        return CheckResult(verdict, notes, record_error=_unrecorded(error))
+
+
+def _wants_record(request: CheckRequest, located: Located) -> bool:
+    if request.record and not located.registered:
+        raise UsageError(
+            f"{printable(request.source)} is no registered version, so there is nowhere to record a decision",
+            hint="Check models:/NAME/VERSION, or leave out --record.",
+        )
+    return located.registered if request.record is None else request.record
+
+
+def _judge(
+    request: CheckRequest, located: Located, policies: Sequence[Policy], progress: Progress | None
+) -> tuple[Verdict, str | None]:
+    """Measure and judge; what cannot be read becomes the verdict that the policies want for it."""
+    from gate.policy import error_verdict, judge, needed_groups, nothing_verdict  # noqa: PLC0415
+    from gate.registry.pull import open_model  # noqa: PLC0415
+    from gate.workflow.measure import measure_files  # noqa: PLC0415
+
+    settings = request.options.settings(needed_groups(policies))
+    connection = located.registry.connection if located.registry is not None else None
+    digest: str | None = None
+    try:
+        with open_model(located.resolved, connection, _pulling(progress)) as model:
+            digest = model.digest
+            analysis = measure_files(model, settings, progress)
+    except NothingToMeasureError as error:
+        return nothing_verdict(policies, str(error), convention=request.options.convention), digest
+    except ModelError as error:
+        told = f"{error} {error.hint}" if error.hint else str(error)
+        return error_verdict(policies, told, convention=request.options.convention), digest
+    verdict = judge(
+        analysis,
+        policies,
+        resolve=_baselines(request, located, settings, analysis, progress),
+        run_metrics=located.registry.run_metrics(located.resolved) if located.registry else {},
+        baselines=request.baselines or None,
+    )
+    return verdict, digest
+
+
+def _pulling(progress: Progress | None) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress("Reading files", done, total)
+
+
+def _baselines(
+    request: CheckRequest,
+    located: Located,
+    settings: Settings,
+    candidate: Analysis,
+    progress: Progress | None,
+) -> Callable[[str], Baseline]:
+    """Return how to look a baseline up and measure it with the candidate's settings."""
+    from gate.policy.interface import Baseline  # noqa: PLC0415
+    from gate.registry.baseline import choose_baseline  # noqa: PLC0415
+    from gate.workflow.measure import measure  # noqa: PLC0415
+    from gate.workflow.sources import Located, connect  # noqa: PLC0415
+
+    measured: dict[str, Analysis] = {candidate.source.uri: candidate}
+    registry = located.registry
+
+    def resolve(spec: str) -> Baseline:
+        nonlocal registry
+        if registry is None and spec.startswith(("models:", "runs:")):
+            registry = connect(request.address)
+        choice = choose_baseline((spec,), located.resolved, registry.connection if registry else None)
+        if choice.resolved is None:
+            return Baseline(spec, None, None, choice.why)
+        found = Located(choice.resolved, registry)
+        uri = choice.resolved.uri
+        if uri not in measured:
+            try:
+                measured[uri] = measure(found, settings, progress)
+            except (ModelError, NothingToMeasureError) as error:
+                return Baseline(spec, uri, None, f"{choice.why}, but it cannot be measured: {error}")
+        metrics = registry.run_metrics(choice.resolved) if registry else {}
+        return Baseline(spec, uri, measured[uri], choice.why, metrics)
+
+    return resolve
+
+
+def _notes(request: CheckRequest, located: Located) -> tuple[str, ...]:
+    notes = [] if request.policies else ["judged by the packaged policy default.yaml (no --policy was given)"]
+    if located.resolved.note:
+        notes.append(located.resolved.note)
+    return tuple(notes)
+
+
+def _record(located: Located, verdict: Verdict, digest: str | None) -> RecordReceipt:
+    from gate.registry import RecordInput  # noqa: PLC0415
+    from gate.report import format_name, render_verdict  # noqa: PLC0415
+
+    if located.registry is None:
+        raise UsageError("there is no registry to record in")
+    artifacts = {
+        file: render_verdict(verdict, format_name(name)).encode()
+        for file, name in _REPORT_FILES.items()
+        if verdict.analysis is not None or name != "csv"
+    }
+    return located.registry.record(located.resolved, RecordInput.of(verdict, digest, artifacts))
+
+
+def _unrecorded(error: GateError) -> GateError:
+    """Say that the judging was done and only the recording was not."""
+    told = RegistryError(f"judged, but not recorded: {error.message}", hint=error.hint)
+    told.__cause__ = error
+    return told

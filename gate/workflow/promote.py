@@ -1,0 +1,137 @@
+"""What ``gate promote`` does: make sure there is a current decision, then move the alias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gate.errors import ExitCode, UsageError
+from gate.text import printable
+from gate.workflow.check import CheckRequest, check_source, load_governing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gate.policy.interface import Verdict
+    from gate.policy.rules import Policy
+    from gate.registry import Decision
+    from gate.workflow.measure import Progress
+    from gate.workflow.sources import Located
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteResult:
+    """Whether the alias was moved, why, and the verdict where a check had to be made."""
+
+    promoted: bool
+    message: str
+    exit_code: ExitCode
+    verdict: Verdict | None = None
+
+
+def promote_version(request: CheckRequest, alias: str, progress: Progress | None = None) -> PromoteResult:
+    """Set ``alias`` on the version of ``request``, if every policy that governs that lets it pass.
+
+    A recorded decision counts when it is of these policies and of the files as they are now (they
+    are hashed again); without one the version is checked and the decision recorded first.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        The source is no registered version, the alias is malformed, or a policy is not valid.
+    gate.errors.RegistryError
+        The registry could not be reached, or an enforcing one refused.
+    """
+    from gate.registry.source import checked_alias  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.sources import locate  # noqa: PLC0415
+
+    checked_alias(alias)
+    load_governing(request, model=None)  # a bad policy is told before anything is looked up
+    located = locate(request.source, request.address)
+    if located.registry is None or located.resolved.name is None or located.resolved.version is None:
+        raise UsageError(
+            f"{printable(request.source)} is no registered version",
+            hint="An alias stands on models:/NAME/VERSION.",
+        )
+    policies = load_governing(request, model=located.resolved.name, alias=alias)
+    what = f"{printable(located.resolved.name)} version {located.resolved.version}"
+    if not policies:
+        _set(located, alias)
+        return PromoteResult(
+            promoted=True,
+            message=f"{what} is now {alias}; no policy governs that",
+            exit_code=ExitCode.PASSED,
+        )
+    decision = _current(located, policies, request)
+    if decision is None:
+        return _check_first(request, located, policies, alias, what, progress)
+    if not decision.passing:
+        return PromoteResult(
+            promoted=False,
+            message=f"refused: {what} was {decision.outcome} by {decision.policy} at {decision.checked_at}; "
+            f"{alias} stays where it is. Report: run {decision.report}. "
+            f"To see why: gate check {located.resolved.uri}",
+            exit_code=_exit_of(decision),
+        )
+    _set(located, alias)
+    return PromoteResult(
+        promoted=True,
+        message=f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})",
+        exit_code=ExitCode.PASSED,
+    )
+
+
+def _current(located: Located, policies: Sequence[Policy], request: CheckRequest) -> Decision | None:
+    """Return the decision that holds for these policies and for the files as they are now."""
+    from gate.policy import policy_digest  # noqa: PLC0415
+    from gate.registry import policies_digest  # noqa: PLC0415
+    from gate.registry.pull import open_model  # noqa: PLC0415
+
+    if located.registry is None:
+        return None
+    asked = policies_digest(
+        (policy.name, policy_digest(policy, request.options.convention)) for policy in policies
+    )
+    if located.registry.decision(located.resolved, policy_digest=asked) is None:
+        return None
+    with open_model(located.resolved, located.registry.connection) as model:
+        return located.registry.decision(located.resolved, digest=model.digest, policy_digest=asked)
+
+
+def _check_first(
+    request: CheckRequest,
+    located: Located,
+    policies: Sequence[Policy],
+    alias: str,
+    what: str,
+    progress: Progress | None,
+) -> PromoteResult:
+    from pathlib import Path  # noqa: PLC0415
+
+    from gate.policy import exit_code  # noqa: PLC0415
+
+    named = tuple(Path(policy.file) for policy in policies)
+    result = check_source(
+        replace(request, source=located.resolved.uri, policies=named, record=True), progress
+    )
+    if result.record_error is not None:
+        raise result.record_error
+    code = exit_code(result.verdict)
+    if code is not ExitCode.PASSED:
+        report = f" Report: {result.recorded.link}" if result.recorded else ""
+        message = f"refused: {what} is {result.verdict.outcome}; {alias} stays where it is.{report}"
+        return PromoteResult(promoted=False, message=message, exit_code=code, verdict=result.verdict)
+    _set(located, alias)
+    message = f"{what} is now {alias} ({result.verdict.outcome})"
+    return PromoteResult(promoted=True, message=message, exit_code=code, verdict=result.verdict)
+
+
+def _exit_of(decision: Decision) -> ExitCode:
+    from gate.policy.outcome import EXIT_CODES  # noqa: PLC0415
+
+    return EXIT_CODES[decision.outcome]
+
+
+def _set(located: Located, alias: str) -> None:
+    if located.registry is not None and located.resolved.name and located.resolved.version:
+        located.registry.set_alias(located.resolved.name, alias, located.resolved.version)
