@@ -1,1 +1,16 @@
-"""Placeholder."""
+"""The room that reads model files: a file or folder goes in, named weight matrices come out.
+
+In: a path, on this machine.  Out: :class:`~gate.weights.interface.ModelWeights`, which lists every
+layer with its kind, shape and a way to read it, and everything that was left out with a reason.
+Model code is never run, imported or unpickled; nothing is read before the bytes present are known
+to hold what a header claims; no reference is followed out of the artifact.  It must never know a
+metric, a policy or MLflow (the layouts that MLflow writes are known as folders of files).
+
+One container format is one reader (:mod:`gate.weights.readers`); formats that store no graph share
+:mod:`gate.weights.state_dict`; :mod:`gate.weights.artifact` says which files of a folder are the model.
+"""
+
+from gate.weights.arrays import from_arrays
+from gate.weights.artifact import read_weights, weight_files
+
+__all__ = ["from_arrays", "read_weights", "weight_files"]

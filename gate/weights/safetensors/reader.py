@@ -10,8 +10,8 @@ from gate.errors import ModelError
 from gate.weights.interface import ModelWeights, Skipped
 from gate.weights.paths import inside, relative_name
 from gate.weights.safetensors.header import LARGEST_HEADER, read_header
+from gate.weights.shards import shard_names
 from gate.weights.state_dict import describe
-from gate.weights.strict_json import parse_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gate.weights.interface import StoredTensor
 
 INDEX_SUFFIX: Final = ".safetensors.index.json"
-_MOST_SHARDS: Final = 4096
 _MATRIX: Final = 2
 
 
@@ -49,7 +48,7 @@ class SafetensorsReader:
         return self._weights((relative_name(root, path),), header.tensors, header.unreferenced_bytes)
 
     def _read_shards(self, index: Path, root: Path) -> ModelWeights:
-        listed = _shards(index)
+        listed = shard_names(index)
         files, tensors, unlisted, unreferenced = [relative_name(root, index)], [], [], 0
         for shard, names in listed.items():
             path = inside(root, index.parent, shard, index.name)
@@ -85,26 +84,6 @@ class SafetensorsReader:
             batch_norms=described.batch_norms,
             unreferenced_bytes=unreferenced_bytes,
         )
-
-
-def _shards(index: Path) -> dict[str, set[str]]:
-    """Return the names of the tensors that each shard holds, by the shard's file name."""
-    try:
-        with index.open("rb") as file:
-            text = file.read(LARGEST_HEADER + 1)
-    except OSError as error:
-        raise ModelError(f"cannot read {index.name}: {error.strerror}") from error
-    weight_map = parse_object(text, index.name).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise ModelError(f"{index.name} has no weight_map")
-    shards: dict[str, set[str]] = {}
-    for tensor, shard in weight_map.items():
-        if not isinstance(shard, str):
-            raise ModelError(f"{index.name} names no file for tensor {tensor[:80]!r}")
-        shards.setdefault(shard, set()).add(tensor)
-    if len(shards) > _MOST_SHARDS:
-        raise ModelError(f"{index.name} names {len(shards)} files, more than {_MOST_SHARDS}")
-    return shards
 
 
 def _unlisted(tensor: StoredTensor, shard: str) -> Skipped:

@@ -1,0 +1,172 @@
+"""Which files hold the model, by their names alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import ModelError
+from gate.weights.artifact.tables import (
+    DESCRIPTIONS,
+    NO_TENSOR_DATA,
+    PICKLE_SUFFIXES,
+    SAME_MODEL,
+    TRAINING_STATE,
+    UNREAD_SUFFIXES,
+    WEIGHT_SUFFIXES,
+)
+from gate.weights.interface import Skipped
+from gate.weights.state_dict.names import natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_SHARD: Final = re.compile(r"-([0-9]{1,9})-of-([0-9]{1,9})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One model in one format: its files, which together hold its weights."""
+
+    files: tuple[str, ...]
+    folder: str
+    stem: str
+    rank: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for the same model in several formats."""
+        return self.folder, _common(self.stem)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The models to read, in natural order, and the files left out."""
+
+    chosen: tuple[Candidate, ...]
+    left: tuple[Skipped, ...]
+
+
+def weight_files(files: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    """Return the files of an artifact without which its weights cannot be read.
+
+    Parameters
+    ----------
+    files:
+        Relative POSIX path and size in bytes of every file of the artifact.
+
+    Returns
+    -------
+    tuple of str
+        Weights in every format (also those not read, so that they can be named), external data,
+        indices, the files that describe them, and pickles, whose globals are reported.
+    """
+    names = [name for name, _ in files]
+    onnx_folders = {_folder(name) for name in names if name.casefold().endswith(".onnx")}
+    return tuple(name for name in names if _is_needed(name, onnx_folders))
+
+
+def _is_needed(name: str, onnx_folders: set[str]) -> bool:
+    path = PurePosixPath(name.casefold())
+    wanted = (*WEIGHT_SUFFIXES, *UNREAD_SUFFIXES, *PICKLE_SUFFIXES)
+    if path.name in DESCRIPTIONS or path.name.endswith(wanted):
+        return True
+    return path.suffix not in NO_TENSOR_DATA and any(_is_below(name, folder) for folder in onnx_folders)
+
+
+def _is_below(name: str, folder: str) -> bool:
+    return not folder or name.startswith(f"{folder}/")
+
+
+def choose(names: Iterable[str]) -> Choice:
+    """Choose, of the files called ``names``, those to read.
+
+    Raises
+    ------
+    gate.errors.ModelError
+        A file of a numbered set is missing.
+    """
+    models: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+    left: list[Skipped] = []
+    shards: dict[tuple[str, str, int, int], dict[int, str]] = defaultdict(dict)
+    for name in names:
+        if is_training_state(name):
+            left.append(Skipped(name, "state of a training run, not the model", matrix=False))
+        elif (candidate := _candidate(name)) is None:
+            continue
+        elif (numbered := _SHARD.search(candidate.stem)) is None:
+            models[candidate.key].append(candidate)
+        else:
+            stem = candidate.stem[: numbered.start()]
+            shards[candidate.folder, stem, candidate.rank, int(numbered[2])][int(numbered[1])] = name
+    for (folder, stem, rank, count), found in shards.items():
+        whole = Candidate(_complete(found, count), folder, stem, rank)
+        if not any(other.rank == rank - 1 for other in models[whole.key]):  # an index lists them itself
+            models[whole.key].append(whole)
+    return _preferred(models, left)
+
+
+def _complete(found: dict[int, str], count: int) -> tuple[str, ...]:
+    if len(found) != count or set(found) != set(range(1, count + 1)):
+        raise ModelError(
+            f"{min(found.values())!r} is one of {count} files, of which {len(found)} are there",
+            hint="Fetch the model again with all its files.",
+        )
+    return tuple(found[number] for number in sorted(found))
+
+
+def _preferred(models: dict[tuple[str, str], list[Candidate]], left: list[Skipped]) -> Choice:
+    chosen: list[Candidate] = []
+    for same in models.values():
+        best = min(candidate.rank for candidate in same)
+        chosen += [candidate for candidate in same if candidate.rank == best]
+        first = next(candidate for candidate in same if candidate.rank == best).files[0]
+        left += [
+            Skipped(name, f"the same model as {first} in another format", matrix=False)
+            for candidate in same
+            if candidate.rank != best
+            for name in candidate.files
+        ]
+    chosen.sort(key=lambda candidate: natural_key(candidate.files[0]))
+    return Choice(tuple(chosen), tuple(left))
+
+
+def _candidate(name: str) -> Candidate | None:
+    base = PurePosixPath(name).name
+    for rank, suffix in enumerate(WEIGHT_SUFFIXES):
+        if base.casefold().endswith(suffix) and len(base) > len(suffix):
+            return Candidate((name,), _folder(name), base[: -len(suffix)], rank)
+    return None
+
+
+def _folder(name: str) -> str:
+    parent = PurePosixPath(name).parent.as_posix()
+    return "" if parent == "." else parent
+
+
+def _common(stem: str) -> str:
+    return "model" if stem in SAME_MODEL else stem
+
+
+def is_weight_file(name: str) -> bool:
+    """Tell whether the file's name is that of weights that are read."""
+    return _candidate(name) is not None and not is_training_state(name)
+
+
+def key_of(name: str) -> tuple[str, str]:
+    """Return :attr:`Candidate.key` for a file of a format that is not read."""
+    return _folder(name), _common(PurePosixPath(name).stem)
+
+
+def is_training_state(name: str) -> bool:
+    """Tell whether a trainer left the file there beside the model."""
+    return any(fnmatchcase(PurePosixPath(name).name.casefold(), pattern) for pattern in TRAINING_STATE)
+
+
+def unread_format(name: str) -> str | None:
+    """Return the format of a file whose weights are not read yet, None for any other file."""
+    return UNREAD_SUFFIXES.get(PurePosixPath(name.casefold()).suffix)

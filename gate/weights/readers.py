@@ -1,0 +1,72 @@
+"""The container formats that are read, and which of them a file is."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gate.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gate.weights.interface import Reader
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """Return one reader of every format, in the order in which they are asked."""
+    # Imported here: listing a folder must not cost what reading a model costs.
+    from gate.weights.onnx import OnnxReader  # noqa: PLC0415
+    from gate.weights.pytorch import (  # noqa: PLC0415
+        Pt2Reader,
+        PytorchLegacyReader,
+        PytorchZipReader,
+        TorchScriptReader,
+    )
+    from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415
+
+    return (
+        SafetensorsReader(),
+        OnnxReader(),
+        PytorchZipReader(),
+        TorchScriptReader(),
+        Pt2Reader(),
+        PytorchLegacyReader(),
+    )
+
+
+def reader_of(path: Path) -> Reader | None:
+    """Return the first reader that knows the file at ``path``."""
+    return next((reader for reader in readers() if reader.matches(path)), None)
+
+
+def require_reader(path: Path, *, known_as: str | None = None) -> Reader:
+    """Return the reader of the file at ``path``.
+
+    Parameters
+    ----------
+    path:
+        A regular file.
+    known_as:
+        What the file is by its name, when that is a format which is not read.
+
+    Raises
+    ------
+    gate.errors.ModelError
+        No reader knows it.
+    """
+    reader = reader_of(path)
+    if reader is None:
+        raise unread(f"{path.name!r}", known_as)
+    return reader
+
+
+def unread(what: str, known_as: str | None = None) -> ModelError:
+    """Return the error for a model of a format that is not read, which lists those that are."""
+    formats = ", ".join(reader.format for reader in readers())
+    why = f"is a {known_as} model, which is not read yet" if known_as else "is of no format that is read"
+    return ModelError(
+        f"{what} {why}",
+        hint=f"Formats read: {formats}. Export the model to one of them, or check that the file is whole.",
+    )
