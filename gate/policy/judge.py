@@ -1,0 +1,211 @@
+"""The judge: an analysis, the policies that govern it and their baselines in, a verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gate.policy.digest import policy_digest
+from gate.policy.interface import Baseline, PolicyResult, Verdict
+from gate.policy.kinds.interface import Evidence
+from gate.policy.kinds.results import asked, result
+from gate.policy.lookup import Baselines, Found
+from gate.policy.outcome import CHOICES, EFFECTS, worst
+from gate.policy.rules import POLICY_BASELINE
+from gate.policy.words import number
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gate.analysis.interface import Analysis
+    from gate.policy.interface import Outcome, RuleResult
+    from gate.policy.rules import Policy, Rule
+
+_SPECTRAL = frozenset({"layer", "model"})
+
+
+def no_baseline(spec: str) -> Baseline:
+    """Resolve nothing: for judging where there is no registry to ask."""
+    return Baseline(spec, None, None, "there is nothing to look it up in")
+
+
+def judge(
+    analysis: Analysis,
+    policies: Sequence[Policy],
+    *,
+    resolve: Callable[[str], Baseline] = no_baseline,
+    run_metrics: Mapping[str, float] | None = None,
+    baselines: Sequence[str] | None = None,
+) -> Verdict:
+    """Judge ``analysis`` under every policy; all of them must pass.
+
+    Parameters
+    ----------
+    analysis:
+        The candidate.
+    policies:
+        The policies that govern it; without any the verdict is ``inconclusive``.
+    resolve:
+        Returns the baseline of a specification, with ``analysis`` None when there is none to be
+        had; called once for each.  What it raises is passed on.
+    run_metrics:
+        MLflow metrics of the candidate's run.
+    baselines:
+        Specifications to try in place of those of the policies (``--baseline``); a rule that
+        names one of its own keeps it.
+
+    Returns
+    -------
+    Verdict
+        Pure: the same arguments give the same verdict.
+    """
+    lookup = Baselines(analysis, resolve)
+    metrics = dict(run_metrics or {})
+    judged = [_Judgment(policy, analysis, metrics, lookup, baselines).run() for policy in policies]
+    reference = lookup.compared
+    rows = (
+        zip(analysis.layers, reference.pairing.partners, strict=True)
+        if reference and reference.pairing
+        else ()
+    )
+    return Verdict(
+        outcome=worst(policy.outcome for policy, _ in judged),
+        policies=tuple(policy for policy, _ in judged),
+        baselines=tuple(lookup.results.values()),
+        rules=tuple(rule for _, rules in judged for rule in rules),
+        analysis=analysis,
+        run_metrics=metrics,
+        baseline_model=_summary(reference.analysis) if reference else {},
+        baseline_alpha={
+            row.name: then.alpha for row, then in rows if then is not None and then.alpha is not None
+        },
+    )
+
+
+def _summary(analysis: Analysis) -> dict[str, float]:
+    model = analysis.model
+    values = {name: getattr(model, name) for name in type(model).__dataclass_fields__}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What one rule does to its policy; None when it had nothing to say."""
+
+    rule: RuleResult
+    outcome: Outcome | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgment:
+    """One policy on its way to a decision."""
+
+    policy: Policy
+    analysis: Analysis
+    run_metrics: Mapping[str, float]
+    baselines: Baselines
+    override: Sequence[str] | None
+
+    def run(self) -> tuple[PolicyResult, tuple[RuleResult, ...]]:
+        """Return the policy's decision and its rules' results."""
+        effects = [self._rule(rule) for rule in self.policy.rules]
+        outcomes = [effect.outcome for effect in effects if effect.outcome is not None]
+        notes = [effect.note for effect in effects if effect.note]
+        if not outcomes:
+            outcomes.append("inconclusive")
+            notes.append("no rule applied to this model")
+        if self.analysis.coverage.share < self.policy.min_parameters:
+            outcomes.append("inconclusive")
+            notes.insert(0, self._uncovered())
+        return _decision(self.policy, self.analysis.engine.convention, worst(outcomes), notes), tuple(
+            effect.rule for effect in effects
+        )
+
+    def _uncovered(self) -> str:
+        coverage, least = self.analysis.coverage, self.policy.min_parameters
+        return (
+            f"too little was measured: {coverage.analyzed_parameters} of {coverage.parameters} parameters in "
+            f"matrices ({number(100 * coverage.share)} %), the policy wants {number(100 * least)} %"
+        )
+
+    def _rule(self, rule: Rule) -> _Effect:
+        found = self.baselines.find(self._specs(rule), spectral=rule.metric.level in _SPECTRAL)
+        if rule.operator.compares and found.state != "comparable":
+            return self._without_baseline(rule, found)
+        reference = found.reference if found.state == "comparable" else None
+        said = rule.operator.evaluate(
+            rule, Evidence(self.policy.name, self.analysis, self.run_metrics, reference)
+        )
+        if said.outcome == "not_applicable":
+            return _Effect(said, None)
+        outcome = EFFECTS.get((said.outcome, said.severity), "passed")
+        return _Effect(said, outcome, "" if outcome == "passed" else sentence(said))
+
+    def _specs(self, rule: Rule) -> Sequence[str]:
+        if rule.against is not None and rule.against != POLICY_BASELINE:
+            return (rule.against,)
+        return self.policy.baseline.use if self.override is None else self.override
+
+    def _without_baseline(self, rule: Rule, found: Found) -> _Effect:
+        """Let the policy's choice decide about a comparison with nothing to compare with; say so."""
+        missing = found.state == "missing"
+        key = "when_missing" if missing else "when_not_comparable"
+        choice = self.policy.baseline.when_missing if missing else self.policy.baseline.when_not_comparable
+        what = "no baseline" if missing else "no comparable baseline"
+        message = f"{what} ({found.why}); baseline.{key} is {choice}: {asked(rule)}"
+        said = result(rule, self.policy.name, "failed" if choice == "block" else "not_applicable", message)
+        chosen = CHOICES[choice]
+        outcome: Outcome = EFFECTS[("failed", rule.severity)] if chosen != "passed" else "passed"
+        outcome = "warned" if chosen == "warned" and outcome == "blocked" else outcome
+        return _Effect(said, outcome, sentence(said))
+
+
+def sentence(said: RuleResult) -> str:
+    """Return which rule it is, why it is there, and what it found, in one line for a person."""
+    return f"{printable(said.id)} ({printable(said.description, None)}): {said.message}"
+
+
+def _decision(policy: Policy, convention: str, outcome: Outcome, notes: Sequence[str]) -> PolicyResult:
+    message = "; ".join(notes) if notes else "every rule that applied held"
+    digest = policy_digest(policy, convention)
+    return PolicyResult(policy.name, digest, policy.file, policy.mode, outcome, message)
+
+
+def error_verdict(policies: Sequence[Policy], error: str, *, convention: str = "gate-1") -> Verdict:
+    """Return the verdict on a model that could not be read: ``on_error`` block or warn."""
+    decided = [
+        _decision(
+            policy,
+            convention,
+            "warned" if policy.on_error == "warn" else "error",
+            [f"the model could not be read ({printable(error, 500)}); on_error is {policy.on_error}"],
+        )
+        for policy in policies
+    ]
+    return _unjudged(decided, error, "error")
+
+
+def nothing_verdict(policies: Sequence[Policy], error: str, *, convention: str = "gate-1") -> Verdict:
+    """Return the verdict on a model without a weight matrix, as ``when_nothing_to_measure`` says.
+
+    ``block`` leaves it ``inconclusive`` (exit 4): nothing was evaluated, so nothing is known to be
+    wrong; it refuses a promotion all the same.
+    """
+    outcomes: dict[str, Outcome] = {"pass": "passed", "warn": "warned", "block": "inconclusive"}
+    decided = [
+        _decision(
+            policy,
+            convention,
+            outcomes[policy.when_nothing_to_measure],
+            [f"{printable(error, 500)}; when_nothing_to_measure is {policy.when_nothing_to_measure}"],
+        )
+        for policy in policies
+    ]
+    return _unjudged(decided, error, "inconclusive")
+
+
+def _unjudged(decided: Sequence[PolicyResult], error: str, unruled: Outcome) -> Verdict:
+    outcome = worst(policy.outcome for policy in decided) if decided else unruled
+    return Verdict(outcome, tuple(decided), (), (), analysis=None, error=error)

@@ -1,0 +1,82 @@
+"""Finding the baseline that a rule compares with: the first that is there and comparable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from gate.policy.interface import Baseline, BaselineResult
+from gate.policy.kinds.interface import Reference
+from gate.policy.pairing import pair_layers, why_not_comparable
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gate.analysis.interface import Analysis
+
+NOTHING = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What looking for a baseline came to.
+
+    ``reference`` is there unless the state is ``missing``; its pairing only when ``comparable``.
+    """
+
+    state: Literal["comparable", "not comparable", "missing"]
+    reference: Reference | None
+    why: str
+
+
+@dataclass
+class Baselines:
+    """Looks baselines up, each specification once, and remembers what came of it."""
+
+    analysis: Analysis
+    resolve: Callable[[str], Baseline]
+    results: dict[str, BaselineResult] = field(default_factory=dict)
+    _references: dict[str, Reference | None] = field(default_factory=dict)
+
+    def find(self, specs: Iterable[str], *, spectral: bool) -> Found:
+        """Try ``specs`` in order.
+
+        For spectra the first comparable one is preferred to an earlier one that is not; figures of
+        the run, the file or coverage compare with the first that is there.
+        """
+        tried: list[str] = []
+        unlike: Reference | None = None
+        for spec in specs:
+            reference = self._look_up(spec)
+            if reference is not None and (reference.pairing is not None or not spectral):
+                return Found("comparable", reference, "")
+            tried.append(f"{printable(spec)}: {printable(self.results[spec].why, 300)}")
+            unlike = unlike or reference
+        why = "; ".join(tried) or "none asked for"
+        return Found("not comparable", unlike, why) if unlike else Found("missing", None, why)
+
+    @property
+    def compared(self) -> Reference | None:
+        """The first baseline that was looked up and is comparable."""
+        return next((item for item in self._references.values() if item and item.pairing), None)
+
+    def _look_up(self, spec: str) -> Reference | None:
+        if spec not in self.results:
+            self._references[spec], self.results[spec] = self._reference(spec)
+        return self._references[spec]
+
+    def _reference(self, spec: str) -> tuple[Reference | None, BaselineResult]:
+        if spec == NOTHING:
+            return None, BaselineResult(spec, None, None, comparable=False, why="no baseline wanted")
+        baseline = self.resolve(spec)
+        other = baseline.analysis
+        if other is None:
+            why = baseline.why or "there is none"
+            return None, BaselineResult(spec, baseline.uri, None, comparable=False, why=why)
+        unlike = why_not_comparable(self.analysis, other)
+        pairing = pair_layers(self.analysis, other) if unlike is None else None
+        result = BaselineResult(
+            spec, baseline.uri, other.source.digest, comparable=unlike is None, why=unlike or baseline.why
+        )
+        return Reference(baseline, other, pairing), result
