@@ -20,7 +20,7 @@ from gate.weights.artifact.tables import (
     WEIGHT_SUFFIXES,
 )
 from gate.weights.interface import Skipped
-from gate.weights.state_dict.names import natural_key
+from gate.weights.names import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gate.weights.interface import ModelWeights
-from gate.weights.state_dict.names import unique_names
+from gate.weights.names import unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from gate.errors import ModelError
 from gate.weights.artifact.choose import is_training_state, is_weight_file
 from gate.weights.artifact.tables import PICKLE_SUFFIXES
 from gate.weights.paths import require_inside
+from gate.weights.readers import reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,8 +49,10 @@ def _is_pickle(path: Path, name: str) -> bool:
 def _globals(root: Path, name: str) -> set[str]:
     from gate.weights.pytorch import scan_globals  # noqa: PLC0415 - most artifacts hold no pickle
 
-    require_inside(root, root / name)
-    try:
-        return set(scan_globals(root / name))
+    path = root / name
+    require_inside(root, path)
+    reader = reader_of(path) if is_weight_file(name) else None
+    try:  # a reader knows what belongs in its container, TorchScript's own classes for one
+        return set(scan_globals(path) if reader is None else reader.read(path, root=root).unsafe_globals)
     except ModelError:
         return {f"unreadable pickle {name}"}

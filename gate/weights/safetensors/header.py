@@ -19,6 +19,7 @@ LARGEST_HEADER: Final = 100_000_000
 
 _LENGTH: Final = 8
 _MOST_DIMENSIONS: Final = 32
+_LONGEST_NAME: Final = 4096
 _LARGEST_EXTENT: Final = 2**63 - 1
 
 DTYPES: Final[dict[str, tuple[str, int]]] = {
@@ -121,6 +122,8 @@ class _Placed:
 
 
 def _entry(path: Path, name: str, entry: object) -> _Placed:
+    if len(name) > _LONGEST_NAME:
+        raise _broken(path, f"the tensor name {name[:80]!r}... has {len(name)} characters")
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise _broken(path, f"the entry of tensor {name[:80]!r} is not its dtype, shape and data_offsets")
     dtype = entry["dtype"]

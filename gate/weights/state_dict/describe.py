@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gate.weights.names import natural_key, spare_names, unique_names
 from gate.weights.state_dict.layout import claim_layout
 from gate.weights.state_dict.lora import claim_lora
-from gate.weights.state_dict.names import natural_key, spare_names, unique_names
 from gate.weights.state_dict.parametrised import claim_parametrised
 from gate.weights.state_dict.quantised import claim_packed, claim_scaled
 from gate.weights.state_dict.recurrent import claim_recurrent
