@@ -54,7 +54,7 @@ def _pair(inner: Weight, a_name: str, b_name: str, weights: Mapping[str, Weight]
         return _lost(inner)
     rank, width = inner.shape[0], math.prod(inner.shape[1:])
     if not _fits(inner, outer):
-        return merged([_lost(inner), _lost(outer)])
+        return merged(_lost(half) for half in (inner, outer) if not half.is_vector)
     layer = WeightLayer(
         name=_name(inner.name, a_name),
         kind="lora",
