@@ -62,7 +62,7 @@ def run_demo(directory: Path, *, jobs: int | None = None) -> Iterator[str]:
     for number, (release, path) in enumerate(zip(RELEASES, paths, strict=True), start=1):
         yield from _register(registry, path, number, f"silero-vad {release.version}, as released")
         yield from _judge_and_promote(registry, number, jobs)
-    damaged, names = _damage(paths[-1], directory / "damaged.onnx")
+    damaged, names = damaged_copy(paths[-1], directory / "damaged.onnx")
     number = len(RELEASES) + 1
     described = f"{' and '.join(names)} of {RELEASES[-1].version} overwritten with noise of the same scale"
     yield from _register(registry, damaged, number, described)
@@ -139,6 +139,7 @@ def _judge_and_promote(registry: RegistryAddress, number: int, jobs: int | None)
         record=True,
         address=registry,
     )
+    yield f"$ gate check {request.source} --baseline {request.baselines[0]}"
     with _quiet_mlflow():
         result = check_source(request)
     yield render_verdict(result.verdict, "text").rstrip("\n")
@@ -148,8 +149,12 @@ def _judge_and_promote(registry: RegistryAddress, number: int, jobs: int | None)
     yield promoted.message
 
 
-def _damage(path: Path, target: Path) -> tuple[Path, tuple[str, ...]]:
-    """Overwrite the two largest matrices with Gaussian noise of the same mean and spread."""
+def damaged_copy(path: Path, target: Path) -> tuple[Path, tuple[str, ...]]:
+    """Write a copy of an ONNX model whose two largest matrices are noise, as a broken export would.
+
+    The noise is Gaussian, seeded, of each matrix's own mean and spread.  Returns the copy's path
+    and the names of the layers.
+    """
     import onnx  # noqa: PLC0415
 
     from gate.weights import read_weights  # noqa: PLC0415
