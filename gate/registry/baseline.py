@@ -1,0 +1,114 @@
+"""Which version to compare with: baseline SPECs, tried in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import UsageError
+from gate.registry.decision import current_decision
+from gate.registry.failures import MissingError
+from gate.registry.resolve import READY, ResolvedSource, all_versions, resolve, resolve_version
+from gate.registry.source import AliasSource, PathSource, VersionSource, checked_alias, parse_source
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gate.registry.clients import Connection
+    from gate.registry.source import Source
+
+DEFAULT_BASELINE: Final = ("alias:champion", "previous")
+_SPECS: Final = "A baseline is alias:NAME, previous, version:N, a source, or none."
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineChoice:
+    """What was found, or that nothing was.
+
+    ``spec`` is the one that was found (or the whole list, when none was); ``why`` says, for every
+    spec tried, what came of it.
+    """
+
+    spec: str
+    resolved: ResolvedSource | None
+    why: str
+
+
+def choose_baseline(
+    specs: Sequence[str], candidate: ResolvedSource, connection: Connection | None
+) -> BaselineChoice:
+    """Return the first baseline of ``specs`` that exists and is not the candidate itself.
+
+    A version, alias or run that does not exist is no mistake (a first version has no champion);
+    the next spec is tried, and the policy's ``when_missing`` decides in the end.  A path that does
+    not exist is one: nobody means to compare with a file that is not there.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        A spec is malformed, or names a path that does not exist.
+    gate.errors.RegistryError
+        The registry cannot be reached: what cannot be looked up is not missing.
+    """
+    told = []
+    for spec in specs:
+        if spec == "none":
+            told.append("none was asked for")
+            break
+        found, why = _find(spec, candidate, connection)
+        told.append(f"{printable(spec)}: {why}")
+        if found is not None:
+            return BaselineChoice(spec, found, "; ".join(told))
+    return BaselineChoice(", ".join(specs) or "none", None, "; ".join(told) or "none was asked for")
+
+
+def _find(
+    spec: str, candidate: ResolvedSource, connection: Connection | None
+) -> tuple[ResolvedSource | None, str]:
+    if spec == "previous":
+        return _previous(candidate, connection)
+    source = _source_of(spec, candidate)
+    if source is None:
+        return None, f"{printable(candidate.uri)} is no registered version"
+    if not isinstance(source, PathSource) and connection is None:
+        return None, "no registry is configured"
+    try:
+        found = resolve(source, connection)
+    except MissingError as error:
+        return None, f"there is none ({error.message})"
+    if found.uri == candidate.uri:
+        return None, "is the version being checked"
+    return found, found.note or f"is {printable(found.uri)}"
+
+
+def _source_of(spec: str, candidate: ResolvedSource) -> Source | None:
+    """Return the source that a spec names; None where it needs a registered candidate."""
+    kind, colon, rest = spec.partition(":")
+    if not colon or kind not in {"alias", "version"}:
+        return parse_source(spec)
+    if kind == "alias":
+        alias = checked_alias(rest)
+        return None if candidate.name is None else AliasSource(candidate.name, alias)
+    if not (rest.isascii() and rest.isdigit()):
+        raise UsageError(f"{printable(spec)!r} names no version number", hint=_SPECS)
+    return None if candidate.name is None else VersionSource(candidate.name, int(rest))
+
+
+def _previous(candidate: ResolvedSource, connection: Connection | None) -> tuple[ResolvedSource | None, str]:
+    """Return the newest earlier version whose tags hold a passing decision."""
+    if candidate.name is None or candidate.version is None or connection is None:
+        return None, f"{printable(candidate.uri)} is no registered version"
+    passed_over = 0
+    for version in all_versions(candidate.name, connection):
+        if int(version.version) >= candidate.version:
+            continue
+        if version.status == READY:
+            found = resolve_version(version, connection)
+            decision = current_decision(found, connection.naming)
+            if decision is not None and decision.passing:
+                return found, f"is version {found.version} ({decision.outcome})"
+        passed_over += 1
+    if passed_over:
+        return None, f"none of the {passed_over} earlier versions holds a decision that passed"
+    return None, "there is no earlier version"

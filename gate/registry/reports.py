@@ -1,0 +1,151 @@
+"""The report run: one MLflow run per check, in an experiment per model."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import RegistryError
+from gate.registry.failures import registry_errors, storage_errors
+from gate.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gate.registry.clients import Connection
+
+KIND: Final = "kind"
+REPORT: Final = "report"
+_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_LONGEST_VALUE: Final = 500
+_ATTEMPTS: Final = 4
+_ACTIVE: Final = "active"
+
+
+def ensure_experiment(connection: Connection, model: str) -> str:
+    """Return the id of the experiment that holds the reports of ``model``.
+
+    It is created, or restored where it was deleted; another process may do the same meanwhile.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The server cannot be reached or refuses, or the experiment keeps being deleted.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - takes seconds to import
+
+    name = connection.naming.experiment(model)
+    client = connection.client
+    lost: MlflowException | None = None
+    for _ in range(_ATTEMPTS):
+        with registry_errors(f"open experiment {printable(name)}", connection.tracking_uri):
+            found = client.get_experiment_by_name(name)
+            if found is not None and found.lifecycle_stage == _ACTIVE:
+                return str(found.experiment_id)
+            try:
+                if found is not None:
+                    client.restore_experiment(found.experiment_id)
+                else:
+                    return str(client.create_experiment(name))
+            except MlflowException as error:
+                if error.error_code not in {
+                    "RESOURCE_ALREADY_EXISTS",
+                    "INVALID_STATE",
+                    "INVALID_PARAMETER_VALUE",
+                }:
+                    raise
+                lost = error
+    said = f": {printable(lost.message)}" if lost is not None else ""
+    raise RegistryError(
+        f"cannot open experiment {printable(name)}{said}",
+        hint="It may be deleted while its name is still taken: mlflow gc removes it for good.",
+    )
+
+
+def write_report(
+    connection: Connection,
+    experiment_id: str,
+    *,
+    name: str,
+    facts: Mapping[str, str],
+    metrics: Mapping[str, float],
+    artifacts: Mapping[str, bytes],
+) -> str:
+    """Create a finished run with the reports of one check and return its id.
+
+    Parameters
+    ----------
+    connection, experiment_id, name:
+        Where it goes and what it is called.
+    facts:
+        Written as the run's params, and as tags from the moment it exists.
+    metrics:
+        Finite model metrics.
+    artifacts:
+        File names and their contents.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The server or its artifact store cannot be reached or refuses.  The run is then marked
+        FAILED if that is still possible.
+    """
+    short = {key: printable(value, _LONGEST_VALUE) for key, value in facts.items()}
+    tags = {connection.naming.tag(key): value for key, value in {**short, KIND: REPORT}.items()}
+    client = connection.client
+    with registry_errors("create the report run", connection.tracking_uri):
+        run_id = str(client.create_run(experiment_id, run_name=printable(name), tags=tags).info.run_id)
+    with _failed_unless_finished(connection, run_id):
+        with registry_errors(f"write the report run {run_id}", connection.tracking_uri):
+            log_values(connection, run_id, metrics, params=short)
+        with (
+            _written(artifacts) as folder,
+            storage_errors(f"store the reports of run {run_id}", "the artifact store"),
+        ):
+            client.log_artifacts(run_id, str(folder))
+        with registry_errors(f"finish the report run {run_id}", connection.tracking_uri):
+            client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def log_values(
+    connection: Connection,
+    run_id: str,
+    metrics: Mapping[str, float],
+    *,
+    params: Mapping[str, str] | None = None,
+    timestamp: int = 0,
+    step: int = 0,
+) -> None:
+    """Log metrics at one step, and params, in one request."""
+    from mlflow.entities import Metric, Param  # noqa: PLC0415 - takes seconds to import
+
+    connection.client.log_batch(
+        run_id,
+        metrics=[Metric(key, value, timestamp, step) for key, value in metrics.items()],
+        params=[Param(key, value) for key, value in (params or {}).items()],
+    )
+
+
+@contextlib.contextmanager
+def _failed_unless_finished(connection: Connection, run_id: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # Whatever stopped us is what the caller must hear, not that this did not work either.
+        with contextlib.suppress(Exception):
+            connection.client.set_terminated(run_id, "FAILED")
+        raise
+
+
+@contextlib.contextmanager
+def _written(artifacts: Mapping[str, bytes]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="gate-report-") as folder:
+        for name, content in artifacts.items():
+            if not _FILE.match(name):
+                raise ValueError(f"{name!r} is no name for a report file")
+            (Path(folder) / name).write_bytes(content)
+        yield Path(folder)
