@@ -15,27 +15,13 @@ that a pickled module and its state dict agree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from gate.weights.pytorch.legacy_reader import PytorchLegacyReader
 from gate.weights.pytorch.pt2_reader import Pt2Reader
 from gate.weights.pytorch.scan import scan_globals
 from gate.weights.pytorch.torchscript_reader import TorchScriptReader
 from gate.weights.pytorch.zip_reader import PytorchZipReader
 
-if TYPE_CHECKING:
-    from gate.weights.interface import Reader
-
-READERS: Final[tuple[Reader, ...]] = (
-    TorchScriptReader(),
-    Pt2Reader(),
-    PytorchZipReader(),
-    PytorchLegacyReader(),
-)
-"""One for each container; at most one of them matches a file."""
-
 __all__ = [
-    "READERS",
     "Pt2Reader",
     "PytorchLegacyReader",
     "PytorchZipReader",

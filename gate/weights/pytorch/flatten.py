@@ -100,7 +100,10 @@ def _drain(walk: _Walk, places: list[_Place]) -> None:
         place = places.pop()
         walk.visits += 1
         if walk.visits > MAX_VISITS or place.depth > MAX_DEPTH:
-            raise UnsafeModelError("the model's modules hold themselves, or each other without end")
+            raise UnsafeModelError(
+                f"the model holds more than {MAX_VISITS} objects, or objects within objects without end",
+                hint="Save the state dict alone, without training history or data.",
+            )
         inner = list(_visit(walk, place))
         inner.reverse()
         places.extend(inner)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_OPERATIONS: Final = 4_000_000
-"""Steps of one pickle.  A tensor takes about 40, so this holds 100,000 of them; a step keeps at most
-some 200 bytes, so a pickle of nothing but steps stays below a gigabyte."""
+MAX_OPERATIONS: Final = 2_000_000
+"""Steps of one pickle.  A tensor takes about 36, so this holds 55,000 of them; a pickle of nothing but
+empty containers, the costliest steps there are, stays near 500 MB."""
+
+MAX_UNKNOWN_GLOBALS: Final = 10_000
+"""Globals reported by name; models that hold foreign objects name a few dozen."""
 
 MAX_TEXT_BYTES: Final = 64 * 2**20
 """Text one pickle may have decoded in all; names and hyper-parameters of real models take a few MB."""

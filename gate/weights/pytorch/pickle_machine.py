@@ -33,7 +33,7 @@ from gate.weights.pytorch.known import (
     may_be_module_class,
     present_name,
 )
-from gate.weights.pytorch.limits import MAX_EXTENT, MAX_OPERATIONS
+from gate.weights.pytorch.limits import MAX_EXTENT, MAX_OPERATIONS, MAX_UNKNOWN_GLOBALS
 from gate.weights.pytorch.opcodes import HANDLERS, STOP
 from gate.weights.pytorch.rebuild import TENSOR_FUNCTIONS, from_type
 from gate.weights.pytorch.values import (
@@ -209,6 +209,8 @@ class Machine:
         named = GlobalName(*present_name(module, name))
         if not is_known(named, script=self._script):
             self._unknown.add(named.qualified)
+            if len(self._unknown) > MAX_UNKNOWN_GLOBALS:
+                raise UnsafeModelError(f"the pickle names more than {MAX_UNKNOWN_GLOBALS} unknown globals")
         return named
 
     def call(self, function: object, arguments: object) -> object:

@@ -19,6 +19,7 @@ from gate.weights.pytorch.audit import leftovers
 from gate.weights.pytorch.bytes_in_file import CUT_SHORT, map_file, shown, speaking_of
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.dtypes import SCALAR_TYPES
+from gate.weights.pytorch.expressions import unsafe_expressions
 from gate.weights.pytorch.limits import MAX_DIMENSIONS, MAX_EXTENT, MAX_JSON_BYTES
 from gate.weights.pytorch.rebuild import make_tensor
 from gate.weights.pytorch.scan import scan_bytes
@@ -99,16 +100,17 @@ class Pt2Reader:
             for constant in listed_constants
             if len(constant.shape) > 1
         ]
-        samples = _entries_in(archive, _SAMPLE_INPUTS)
-        used = {
-            entry.name
-            for entry in (*weights.tables, *constants.tables, *samples, *_entries_in(archive, _MODELS))
-        }
+        samples, graphs = _entries_in(archive, _SAMPLE_INPUTS), _entries_in(archive, _MODELS)
+        used = {entry.name for entry in (*weights.tables, *constants.tables, *samples, *graphs)}
         unreferenced, nested, names = leftovers(archive, used, covered_entries(archive, "", tensors))
         return Contents(
             listed_weights,
             (*skipped, *not_saved, *skipped_constants),
-            names.union(_native_code(archive), *(scan_bytes(archive.bytes_of(sample)) for sample in samples)),
+            names.union(
+                _native_code(archive),
+                *(scan_bytes(archive.bytes_of(sample)) for sample in samples),
+                *(unsafe_expressions(archive.bytes_of(graph)) for graph in graphs),
+            ),
             unreferenced,
             nested,
         )
