@@ -6,13 +6,14 @@ Source: https://onnx.ai/onnx/repo-docs/ExternalData.html.
 from __future__ import annotations
 
 import re
-import stat
-from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from gate.errors import ModelError, UnsafeModelError
+from gate.weights.paths import inside
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gate.weights.onnx.records import TensorRecord
 
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -70,42 +71,16 @@ class ExternalFiles:
 
     def _file(self, location: str, tensor: str) -> tuple[Path, int]:
         if location not in self._sizes:
-            path = self._resolve(location, tensor)
             try:
-                status = path.stat()
+                path = inside(self._root, self._folder, location, f"tensor {tensor!r}").resolve()
+                self._sizes[location] = path, path.stat().st_size
             except OSError as error:
                 raise ModelError(
-                    f"the external data {location!r} of tensor {tensor!r} cannot be read: {error.strerror}",
+                    f"the external data {location[:80]!r} of {tensor!r} cannot be read: {error.strerror}",
                     hint="Keep the model's .data files beside it.",
                 ) from error
-            if not stat.S_ISREG(status.st_mode):
-                raise UnsafeModelError(f"the external data {location!r} of tensor {tensor!r} is no file")
-            self._sizes[location] = path, status.st_size
             self._used.setdefault(path, [])
         return self._sizes[location]
-
-    def _resolve(self, location: str, tensor: str) -> Path:
-        windows = PureWindowsPath(location)
-        if (
-            not location.isprintable()
-            or location in {"", "."}
-            or PurePosixPath(location).is_absolute()
-            or windows.drive
-            or windows.root
-        ):
-            raise UnsafeModelError(f"tensor {tensor!r} names {location!r} as its file, not a relative path")
-        try:
-            path = (self._folder / location).resolve()
-        except (OSError, RuntimeError) as error:  # too long a name; a loop of symbolic links
-            raise UnsafeModelError(
-                f"tensor {tensor!r} names a file that is none: {location[:80]!r}"
-            ) from error
-        if not path.is_relative_to(self._root):
-            raise UnsafeModelError(
-                f"tensor {tensor!r} names {location!r} as its file, which lies outside {self._root.name!r}",
-                hint="External data must lie in the model's own folder.",
-            )
-        return path
 
 
 def _integer(text: str, tensor: str) -> int:

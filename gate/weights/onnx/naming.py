@@ -40,6 +40,7 @@ _OPERATION: Final = re.compile(
 _INNER: Final = re.compile(r"Tensordot|[Ee]insum|MatMul|BiasAdd|Conv2D|ReadVariableOp|Identity|Cast")
 _WRAPPER: Final = re.compile(r"(|jax2tf\w*|pjit\w*|StatefulPartitionedCall([_:\d]*))")
 _REVERSE: Final = "_reverse"
+_RECURRENT: Final = "weight_"
 
 
 def names(found: Sequence[Found]) -> list[str]:
@@ -52,10 +53,10 @@ def _base(found: Found, order: int) -> tuple[str, Path]:
     weight, leaves = found.weight, found.weight.value.leaves
     stored = module_name(leaves[0].name) if len(leaves) == 1 else ""
     role = weight.role
-    if stored and weight.value.whole:
-        return stored, leaves[0].path
-    if stored and role.endswith(_REVERSE):
-        return stored + _REVERSE, leaves[0].path
+    if stored and (weight.value.whole or role.startswith(_RECURRENT)):
+        return stored + (_REVERSE if role.endswith(_REVERSE) and not weight.value.whole else ""), leaves[
+            0
+        ].path
     beside = re.sub(r"[./](bias|BiasAdd/ReadVariableOp:0)$", "", _INLINED.sub("", found.bias))
     given = module_name(beside) if beside != found.bias else ""
     given = given or node_name(found.node) or stored

@@ -28,6 +28,7 @@ DEEPEST: Final = 24
 
 _EXTERNAL: Final = 1
 _LONGEST_STRING: Final = 256
+_WITH_OPSETS: Final = 3  # the first IR version that must name its operator sets
 
 
 def parse_model(data: Buffer) -> ModelRecord:
@@ -51,6 +52,8 @@ class _Parser:
         message = self._scanner.collect(span, schema.MODEL)
         if "graph" not in message.span:
             raise ModelError("the file holds no graph", hint="Is it an ONNX model, and is it complete?")
+        if not message.spans.get("opset_import") and message.integer.get("ir_version", 0) >= _WITH_OPSETS:
+            raise ModelError("the file names no operator set: it is cut short after the graph")
         training = [
             self.graph(graph, DEEPEST)
             for info in message.spans.get("training_info", ())

@@ -35,7 +35,7 @@ Kind: TypeAlias = Literal["integer", "integers", "text", "texts", "span", "spans
 Table: TypeAlias = "Mapping[int, tuple[str, Kind]]"
 
 _LONGEST_TEXT: Final = 1 << 16
-_ELEMENTS: Final = 3_000_000
+_ELEMENTS: Final = 2_000_000
 
 MODEL: Final[Table] = {
     1: ("ir_version", "integer"),
@@ -45,7 +45,7 @@ MODEL: Final[Table] = {
     5: ("model_version", "ignored"),
     6: ("doc_string", "ignored"),
     7: ("graph", "span"),
-    8: ("opset_import", "ignored"),
+    8: ("opset_import", "spans"),
     14: ("metadata_props", "ignored"),
     20: ("training_info", "spans"),
     25: ("functions", "spans"),

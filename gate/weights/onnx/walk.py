@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gate.weights.onnx.values import Path
     from gate.weights.views import StoredReader
 
-_WORK: Final = 1_000_000
+_WORK: Final = 500_000
 _MOST_REASONS: Final = 3
 _MOST_FLOATS: Final = 4096
 _INVARIANTS: Final[Mapping[str, tuple[int, int]]] = {"Loop": (2, 1), "Scan": (0, 0)}
