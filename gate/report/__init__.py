@@ -42,7 +42,7 @@ FORMATS: Final[tuple[Format, ...]] = (
 )
 
 
-def get_format(name: FormatName, *, color: bool = False, width: int = 120) -> Format:
+def get_format(name: FormatName, *, color: bool = False, width: int = 500) -> Format:
     """Return the format called ``name``; ``color`` and ``width`` (columns) are for text only."""
     match name:
         case "text":
@@ -79,12 +79,12 @@ def format_name(name: str) -> FormatName:
     )
 
 
-def render_verdict(verdict: Verdict, name: FormatName, *, color: bool = False, width: int = 120) -> str:
+def render_verdict(verdict: Verdict, name: FormatName, *, color: bool = False, width: int = 500) -> str:
     """Render ``verdict`` in the format called ``name``; options as for :func:`get_format`."""
     return get_format(name, color=color, width=width).verdict(verdict)
 
 
-def render_analysis(analysis: Analysis, name: FormatName, *, color: bool = False, width: int = 120) -> str:
+def render_analysis(analysis: Analysis, name: FormatName, *, color: bool = False, width: int = 500) -> str:
     """Render ``analysis`` in the format called ``name``; options as for :func:`get_format`.
 
     Raises

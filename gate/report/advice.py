@@ -82,11 +82,14 @@ def _uri(verdict: Verdict) -> str:
     return shlex.quote(printable(verdict.analysis.source.uri)) if verdict.analysis else "SOURCE"
 
 
+def _registered(verdict: Verdict) -> bool:
+    return verdict.analysis is not None and verdict.analysis.source.uri.startswith("models:/")
+
+
 def _promote(verdict: Verdict) -> str:
-    uri = _uri(verdict)
-    if not uri.startswith("models:/"):
+    if not _registered(verdict):
         return "Register the model; it may be promoted once it is checked under its registered name."
-    return f"It may be promoted: gate promote {uri} --alias ALIAS"
+    return f"It may be promoted: gate promote {_uri(verdict)} --alias ALIAS"
 
 
 def _explain(verdict: Verdict) -> tuple[str, ...]:
@@ -99,6 +102,6 @@ def _explain(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _again(verdict: Verdict) -> str:
-    if _uri(verdict).startswith("models:/"):
+    if _registered(verdict):
         return "Register a mended version and check that one: gate check models:/NAME/VERSION"
     return f"Mend it and check again: gate check {_uri(verdict)}"

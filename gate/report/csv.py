@@ -15,10 +15,10 @@ import csv
 import io
 import math
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.report.outline import failing_layers
-from gate.spectra.interface import LayerMetrics
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Verdict
-
-COLUMNS: Final = tuple(item.name for item in fields(LayerMetrics) if item.name != "phase_evidence")
-"""Header of an analysis; a verdict's has ``failed_rules`` behind them."""
+    from gate.spectra.interface import LayerMetrics
 
 _FORMULA: Final = ("=", "+", "-", "@", "'")
 
@@ -45,13 +43,21 @@ class CsvFormat:
         failing = failing_layers(verdict)
         rows = verdict.analysis.layers if verdict.analysis else ()
         return _table(
-            (*COLUMNS, "failed_rules"),
+            (*columns(), "failed_rules"),
             ((*_cells(row), _text(";".join(failing.get(row.name, ())))) for row in rows),
         )
 
     def analysis(self, analysis: Analysis) -> str:
         """Render the layers."""
-        return _table(COLUMNS, (_cells(row) for row in analysis.layers))
+        return _table(columns(), (_cells(row) for row in analysis.layers))
+
+
+@lru_cache(maxsize=1)
+def columns() -> tuple[str, ...]:
+    """Return the header of an analysis; a verdict's has ``failed_rules`` behind it."""
+    from gate.spectra.interface import LayerMetrics  # noqa: PLC0415 - the engine's room brings numpy
+
+    return tuple(item.name for item in fields(LayerMetrics) if item.name != "phase_evidence")
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -63,7 +69,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _cells(row: LayerMetrics) -> tuple[str, ...]:
-    return tuple(_cell(column, getattr(row, column)) for column in COLUMNS)
+    return tuple(_cell(column, getattr(row, column)) for column in columns())
 
 
 def _cell(column: str, value: Any) -> str:

@@ -24,6 +24,11 @@ def finite(value: Value) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def known(value: Value) -> bool:
+    """Tell whether there is anything to show: a number that is not finite is as good as none."""
+    return isinstance(value, (str, bool)) or finite(value) is not None
+
+
 def figure(value: Value, digits: int = 4) -> str:
     """Write one value with ``digits`` significant digits; a missing or non-finite one as a dash."""
     if isinstance(value, bool):

@@ -18,13 +18,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from gate.analysis.interface import ANALYSIS_SCHEMA, Analysis
 from gate.errors import UsageError
-from gate.policy.interface import VERDICT_SCHEMA, Mode, Outcome, RuleOutcome, Severity, Verdict
 from gate.text import printable
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+    from gate.analysis.interface import Analysis
+    from gate.policy.interface import Verdict
 
 MAX_BYTES: Final = 128 * 1024 * 1024
 """Largest saved report read back: some 10,000 layers with their plots."""
@@ -57,22 +58,33 @@ def dumps(value: Analysis | Verdict) -> str:
     return _readable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
 
-def plain(value: Any) -> Any:
-    """Return dataclasses as dicts with ``schema`` first, tuples as lists, non-finite numbers as None."""
+def plain(value: Any, *, as_float: bool = False) -> Any:
+    """Return dataclasses as dicts with ``schema`` first, tuples as lists, non-finite numbers as None.
+
+    ``as_float`` writes whole numbers as floats too, where the field is one: reading gives them back so.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [item.name for item in dataclasses.fields(value)]
-        names.sort(key=lambda name: name != "schema")  # stable: everything else keeps its place
-        return {name: plain(getattr(value, name)) for name in names}
+        members = sorted(dataclasses.fields(value), key=lambda member: member.name != "schema")  # stable
+        return {m.name: plain(getattr(value, m.name), as_float=_is_float(str(m.type))) for m in members}
     if isinstance(value, Mapping):
-        return {plain(key): plain(value[key]) for key in sorted(value)}
+        return {_encodable(key): plain(value[key], as_float=as_float) for key in sorted(value)}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return [plain(item, as_float=as_float) for item in value]
     if isinstance(value, str):
-        # A lone surrogate (a pickle can hold one) has no UTF-8: it is spelled out, as printable() does.
-        return str(value).encode("utf-8", "backslashreplace").decode()
+        return _encodable(value)
+    if isinstance(value, float) or (as_float and isinstance(value, int)):
+        return float(value) if math.isfinite(value) else None
     return value
+
+
+def _is_float(annotation: str) -> bool:
+    """Tell whether a field's annotation has numbers that can only be floats."""
+    return re.search(r"\bfloat\b", annotation) is not None and re.search(r"\bint\b", annotation) is None
+
+
+def _encodable(text: str) -> str:
+    """Spell lone surrogates out, as ``printable`` does: a pickle can hold one, UTF-8 cannot."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _readable(text: str) -> str:
@@ -92,8 +104,15 @@ def load_verdict(text: str | bytes) -> Verdict:
     gate.errors.UsageError
         The text is too large, not JSON, not a verdict, or of a schema this version does not know.
     """
+    from gate.policy.interface import VERDICT_SCHEMA, Verdict  # noqa: PLC0415 - rendering does not need the room
+
     document = _document(text, VERDICT_SCHEMA)
+    analysis = document.get("analysis")
+    _check_analysis(analysis)
     _mend_verdict(document)
+    _restore_numbers(document)
+    if isinstance(analysis, dict):
+        _restore_numbers(analysis)
     verdict: Verdict = _validated(document, Verdict)
     return verdict
 
@@ -106,7 +125,11 @@ def load_analysis(text: str | bytes) -> Analysis:
     gate.errors.UsageError
         As for :func:`load_verdict`.
     """
-    analysis: Analysis = _validated(_document(text, ANALYSIS_SCHEMA), Analysis)
+    from gate.analysis.interface import ANALYSIS_SCHEMA, Analysis  # noqa: PLC0415 - as above
+
+    document = _document(text, ANALYSIS_SCHEMA)
+    _restore_numbers(document)
+    analysis: Analysis = _validated(document, Analysis)
     return analysis
 
 
@@ -123,11 +146,16 @@ def _document(text: str | bytes, schema: str) -> dict[str, Any]:
     found = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(document, dict) or found != schema:
         raise _unknown_schema(found, schema)
-    analysis = document.get("analysis")
-    if schema == VERDICT_SCHEMA and isinstance(analysis, dict) and analysis.get("schema") != ANALYSIS_SCHEMA:
-        raise _unknown_schema(analysis.get("schema"), ANALYSIS_SCHEMA)
     _bound(document)
     return document
+
+
+def _check_analysis(analysis: object) -> None:
+    """Refuse an analysis of another schema inside a verdict."""
+    from gate.analysis.interface import ANALYSIS_SCHEMA  # noqa: PLC0415 - as above
+
+    if isinstance(analysis, dict) and analysis.get("schema") != ANALYSIS_SCHEMA:
+        raise _unknown_schema(analysis.get("schema"), ANALYSIS_SCHEMA)
 
 
 def _unknown_schema(found: object, expected: str) -> UsageError:
@@ -156,6 +184,8 @@ def _bound(value: Any) -> None:
 
 def _mend_verdict(document: dict[str, Any]) -> None:
     """Read words this version does not know as their strictest meaning (docs/reference/json.md)."""
+    from gate.policy.interface import Mode, Outcome, RuleOutcome, Severity  # noqa: PLC0415 - as above
+
     _strictest(document, "outcome", get_args(Outcome), "blocked")
     for policy in _dicts(document, "policies"):
         _strictest(policy, "outcome", get_args(Outcome), "blocked")
@@ -163,6 +193,22 @@ def _mend_verdict(document: dict[str, Any]) -> None:
     for rule in _dicts(document, "rules"):
         _strictest(rule, "outcome", get_args(RuleOutcome), "failed")
         _strictest(rule, "severity", get_args(Severity), "block")
+
+
+def _restore_numbers(document: dict[str, Any]) -> None:
+    """Read ``null`` as NaN where a plain number has to stand: a run may log a loss that is not finite."""
+    for key in ("run_metrics", "baseline_model", "baseline_alpha"):
+        entry = document.get(key)
+        if isinstance(entry, dict):
+            document[key] = {name: _number(value) for name, value in entry.items()}
+    plots = document.get("plots")
+    for plot in plots.values() if isinstance(plots, dict) else ():
+        for key, value in plot.items() if isinstance(plot, dict) else ():
+            plot[key] = [_number(item) for item in value] if isinstance(value, list) else value
+
+
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
 
 
 def _strictest(entry: dict[str, Any], key: str, known: tuple[str, ...], strictest: str) -> None:
@@ -195,10 +241,12 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     The interfaces import for type checking only; pydantic looks names up in this function's
     locals as well, so the ones they use are brought in here.
     """
+    from collections.abc import Mapping  # noqa: F401, PLC0415 - see the docstring
+
     from pydantic import TypeAdapter  # noqa: PLC0415 - rendering does not need it
 
-    from gate.layer import LayerKind  # noqa: F401, PLC0415 - see the docstring
+    from gate.analysis.interface import Analysis  # noqa: F401, PLC0415 - see the docstring
+    from gate.layer import LayerKind  # noqa: F401, PLC0415 - likewise
     from gate.spectra.interface import LayerMetrics, LayerPlot, ModelSummary  # noqa: F401, PLC0415 - likewise
 
-    Mapping  # noqa: B018 - likewise
     return TypeAdapter(kind)

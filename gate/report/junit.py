@@ -45,7 +45,7 @@ class JunitFormat:
             document.add_testsuite(_bare_suite(verdict))
         document.update_statistics()
         written: bytes = document.tostring()
-        return written.decode("utf-8") + "\n"
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{written.decode()}\n'
 
     def analysis(self, analysis: Analysis) -> str:  # noqa: ARG002 - the interface's signature
         """Refuse: without a policy there is nothing to pass or fail.

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gate.report.figures import count, figure, finite, percent
+from gate.report.figures import count, figure, finite, known, percent
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _distance(rule: RuleResult, layer: RuleLayer) -> float:
     if value is None:
         return math.inf
     if rule.bounds is not None:
-        low, high = rule.bounds
+        low, high = finite(rule.bounds[0]), finite(rule.bounds[1])
         return max(0.0 if low is None else low - value, 0.0 if high is None else value - high)
     baseline = finite(layer.baseline_value)
     return 0.0 if baseline is None else abs(value - baseline)
@@ -243,7 +243,7 @@ def rule_facts(rule: RuleResult) -> tuple[tuple[str, str], ...]:
         ("limit", printable(rule.limit)),
         ("value", figure(rule.value)),
     ]
-    if rule.baseline_value is not None:
+    if known(rule.baseline_value):
         facts.append(("baseline", figure(rule.baseline_value)))
     if rule.evaluated:
         facts.append(("evaluated", count(rule.evaluated, "layer")))

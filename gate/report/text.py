@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.report import outline
 from gate.report.advice import next_steps
-from gate.report.figures import NONE, count, digest, figure, fixed, shape, signed
+from gate.report.figures import NONE, count, digest, figure, fixed, known, shape, signed
 from gate.report.flags import explain
 from gate.text import printable
 
@@ -43,10 +43,10 @@ _STYLE: Final[dict[Outcome, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class TextFormat:
-    """Text for a pipe or, with ``color`` and ``width``, for a terminal."""
+    """Text for a pipe or, with ``color`` and ``width`` (columns), for a terminal."""
 
     color: bool = False
-    width: int = 120
+    width: int = 500
     name: str = "text"
     suffix: str = ".txt"
 
@@ -80,6 +80,7 @@ class _Page:
     def __init__(self, color: bool, width: int) -> None:  # noqa: FBT001 - private, called by name above
         from rich.console import Console  # noqa: PLC0415 - 60 ms that other formats do not need
 
+        self.width = max(width, 40)
         self._buffer = io.StringIO()
         self._console: Console = Console(
             file=self._buffer,
@@ -88,7 +89,7 @@ class _Page:
             force_jupyter=False,
             color_system="standard" if color else None,
             no_color=not color,
-            width=max(width, 40),
+            width=self.width,
             markup=False,
             emoji=False,
             highlight=False,
@@ -120,9 +121,13 @@ class _Page:
         from rich.text import Text  # noqa: PLC0415 - as above
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for title, is_number in columns:
+        for place, (title, is_number) in enumerate(columns):
             table.add_column(
-                Text(title), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+                Text(title),
+                justify="right" if is_number else "left",
+                overflow="fold",
+                no_wrap=is_number,
+                min_width=None if is_number else min(24, max(len(row[place]) for row in rows) if rows else 0),
             )
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
@@ -185,7 +190,7 @@ def _rule(page: _Page, sign: str, rule: RuleResult) -> None:
         page.line(f"waiver: {printable(rule.waiver, 600)}", indent=4)
     layers = outline.worst_layers(rule)
     for layer in layers[:SHOWN_LAYERS]:
-        was = "" if layer.baseline_value is None else f"  (baseline {figure(layer.baseline_value)})"
+        was = f"  (baseline {figure(layer.baseline_value)})" if known(layer.baseline_value) else ""
         why = f"  {printable(layer.why)}" if layer.why else ""
         page.line(f"{figure(layer.value):>12}  {printable(layer.name)}{was}{why}", indent=4)
     if len(layers) > SHOWN_LAYERS:
@@ -210,30 +215,47 @@ def _model(page: _Page, analysis: Analysis, verdict: Verdict | None) -> None:
 
 
 def _layers(page: _Page, analysis: Analysis) -> None:
+    """Add the table of layers; a narrow terminal gets the columns that matter."""
+    rows = [_layer_cells(row) for row in analysis.layers[:SHOWN_ROWS]]
+    kept = [place for place, (_, _, least) in enumerate(_COLUMNS) if page.width >= least]
     page.heading("Layers")
-    columns = (
-        ("layer", False), ("kind", False), ("shape", False), ("alpha", True), ("± se", True), ("D", True),
-        ("tail", True), ("log norm", True), ("AlphaHat", True), ("phase", False), ("notes", False),
-    )  # fmt: skip
-    rows = [
-        (
-            printable(row.name),
-            row.kind,
-            shape(row.shape),
-            fixed(row.alpha),
-            fixed(row.alpha_standard_error),
-            fixed(row.ks_distance, 3),
-            figure(row.tail_size),
-            fixed(row.log_spectral_norm),
-            fixed(row.alpha_weighted),
-            row.phase or NONE,
-            "; ".join(_notes(row)),
-        )
-        for row in analysis.layers[:SHOWN_ROWS]
-    ]
-    page.table(columns, rows)
+    page.table(
+        tuple(_COLUMNS[place][:2] for place in kept), [tuple(row[place] for place in kept) for row in rows]
+    )
     if len(analysis.layers) > SHOWN_ROWS:
         page.line(f"and {count(len(analysis.layers) - SHOWN_ROWS, 'more layer')}: see --format csv", indent=2)
+
+
+_COLUMNS: Final[tuple[tuple[str, bool, int], ...]] = (
+    ("layer", False, 0),
+    ("kind", False, 150),
+    ("shape", False, 110),
+    ("alpha", True, 0),
+    ("± se", True, 70),
+    ("D", True, 80),
+    ("tail", True, 80),
+    ("log norm", True, 150),
+    ("AlphaHat", True, 150),
+    ("phase", False, 0),
+    ("notes", False, 90),
+)
+"""Title, whether it is a number, and the narrowest page that shows it."""
+
+
+def _layer_cells(row: LayerMetrics) -> tuple[str, ...]:
+    return (
+        printable(row.name),
+        row.kind,
+        shape(row.shape),
+        fixed(row.alpha),
+        fixed(row.alpha_standard_error),
+        fixed(row.ks_distance, 3),
+        figure(row.tail_size),
+        fixed(row.log_spectral_norm),
+        fixed(row.alpha_weighted),
+        row.phase or NONE,
+        "; ".join(_notes(row)),
+    )
 
 
 def _notes(row: LayerMetrics) -> tuple[str, ...]:

@@ -171,10 +171,10 @@ BLOCK: tuple[tuple[str, LayerKind, tuple[int, ...], float], ...] = (
 DAMAGED = ("encoder.2.attention.value.weight", "encoder.3.mlp.down.weight")
 
 
-def transformer(damaged: bool = False) -> Analysis:
-    """A small encoder of 26 layers; damaged, two of them hold noise."""
+def transformer(damaged: bool = False, blocks: int = 4) -> Analysis:
+    """A small encoder of six layers a block and two more; damaged, two of them hold noise."""
     pairs = [layer("embeddings.token.weight", "embedding", (8000, 256), 2.4)]
-    for block in range(4):
+    for block in range(blocks):
         for name, kind, shape, alpha in BLOCK:
             full = f"encoder.{block}.{name}.weight"
             broken = damaged and full in DAMAGED
@@ -354,7 +354,11 @@ def passed() -> Verdict:
     """The undamaged encoder: a first version, nothing to compare with."""
     verdict = blocked()
     analysis = transformer()
-    rules = (_in_range(analysis), verdict.rules[5])
+    forgiven = "1 of 25 layers is outside 2 to 6; 10 % may be."
+    rules = (
+        dataclasses.replace(_in_range(analysis), outcome="passed", message=forgiven),
+        verdict.rules[5],
+    )
     return Verdict(
         outcome="passed",
         policies=(PolicyResult("production", DIGEST, "policies/production.yaml", "enforce", "passed"),),
@@ -406,7 +410,7 @@ HOSTILE_NAMES = (
     "\x1b[31mred\x1b[0m \x00 \ufffe \ud800",
     "a\\|b\\",
     "   ",
-    "n" * 5000,
+    "n" * 700,
     "[bold]markup[/bold] :smile:",
 )  # fmt: skip
 

@@ -91,5 +91,6 @@ def _template() -> Template:
         "count": figures.count,
     }
     environment.filters.update(filters)
+    environment.tests["known"] = figures.known
     environment.globals["outline"] = outline
     return environment.get_template("report.html.jinja")
