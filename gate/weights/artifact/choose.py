@@ -105,7 +105,12 @@ def choose(names: Iterable[str]) -> Choice:
             shards[candidate.folder, stem, candidate.rank, int(numbered[2])][int(numbered[1])] = name
     for (folder, stem, rank, count), found in shards.items():
         whole = Candidate(_complete(found, count), folder, stem, rank)
-        if not any(other.rank == rank - 1 for other in models[whole.key]):  # an index lists them itself
+        if any(other.rank == rank - 1 for other in models[whole.key]):  # an index says which are read
+            left += [
+                Skipped(name, "a numbered file that the index beside it does not list")
+                for name in whole.files
+            ]
+        else:
             models[whole.key].append(whole)
     return _preferred(models, left)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+_INDEX: Final = ".index.json"
 _PICKLED_INDEX: Final = ".bin.index.json"
 _MOST_MODELS: Final = 256
 
@@ -69,14 +70,14 @@ def _read_folder(folder: Path, root: Path) -> ModelWeights:
     names = list_files(folder)
     description = _description(folder, root, names)
     choice = choose(name for name in names if description.covers(name))
-    parts, unknown = _read_models(folder, root, choice.chosen)
+    chosen = _without_shards(folder, root, choice.chosen)
+    parts, unknown = _read_models(folder, root, chosen)
     if not parts:
         raise _nothing_read(folder, names, description)
     weights = merged(_with_prefixes(parts))
-    models = {name for candidate in choice.chosen for name in candidate.files}
-    pickles = pickle_globals(folder, (name for name in names if name not in models))
-    read = {relative_name(folder, root / name) for name in weights.files}  # external data too
-    left = [*choice.left, *unknown, *_beside(names, description, choice.chosen)]
+    read = {relative_name(folder, root / name) for name in weights.files}  # shards and external data too
+    pickles = pickle_globals(folder, (name for name in names if name not in read))
+    left = [*choice.left, *unknown, *_beside(names, description, chosen)]
     return replace(
         weights,
         skipped=(*weights.skipped, *(item for item in left if item.name not in read)),
@@ -97,6 +98,16 @@ def _description(folder: Path, root: Path, names: Sequence[str]) -> Description:
                 hint="`when_nothing_to_measure` in the policy decides what such a model means.",
             )
     return description
+
+
+def _without_shards(folder: Path, root: Path, chosen: Sequence[Candidate]) -> list[Candidate]:
+    """Return the models without those that are, under whatever name, shards of an index among them."""
+    listed: set[str] = set()
+    for candidate in chosen:
+        if candidate.files[0].endswith(_INDEX):
+            index = inside(root, folder, candidate.files[0], folder.name)
+            listed |= {posixpath.join(candidate.folder, shard) for shard in shard_names(index)}
+    return [candidate for candidate in chosen if candidate.files[0] not in listed]
 
 
 def _read_models(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,26 @@ def test_numbered_shards_without_an_index_are_one_model(tmp_path: Path) -> None:
     save(tmp_path / "model-00001-of-00002.safetensors", a__weight=(3, 4))
     save(tmp_path / "model-00002-of-00002.safetensors", b__weight=(3, 4))
     assert [layer.name for layer in read_weights(tmp_path).layers] == ["a", "b"]
+
+
+def test_shards_of_an_index_are_not_models_of_their_own(tmp_path: Path) -> None:
+    save(tmp_path / "first.safetensors", a__weight=(3, 4))
+    save(tmp_path / "second.safetensors", b__weight=(3, 4))
+    save(tmp_path / "model-00001-of-00001.safetensors", c__weight=(3, 4))
+    weight_map = {"a.weight": "first.safetensors", "b.weight": "second.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    weights = read_weights(tmp_path)
+    assert [layer.name for layer in weights.layers] == ["a", "b"]
+    assert [(item.name, item.matrix) for item in weights.skipped] == [
+        ("model-00001-of-00001.safetensors", True)
+    ]
+
+
+def test_a_file_name_that_cannot_be_printed_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "model.safetensors", a__weight=(3, 4))
+    (tmp_path / os.fsdecode(b"\xff.bin")).write_bytes(b"")
+    with pytest.raises(UnsafeModelError, match="Unicode"):
+        read_weights(tmp_path)
 
 
 @pytest.mark.parametrize("flavour", ["sklearn", "xgboost", "lightgbm", "catboost"])
