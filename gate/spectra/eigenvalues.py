@@ -64,8 +64,9 @@ def eigenvalues(stack: NDArray[Any], *, float32: bool = False, exact: bool = Fal
     """
     size, other = sorted(stack.shape[-2:])
     if size == 1:
-        squares = np.square(stack, dtype=np.float64).sum(axis=(-2, -1))
-        return Eigenvalues(squares.reshape(-1, 1))
+        with np.errstate(over="ignore"):
+            squares = np.square(stack, dtype=np.float64).sum(axis=(-2, -1))
+        return Eigenvalues(np.where(np.isfinite(squares), squares, np.nan).reshape(-1, 1))
     precision: type[np.floating[Any]] = np.float32 if float32 else np.float64
     if size <= _BATCH_COLUMNS and other * size**2 < _BATCH_WORK:
         values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))

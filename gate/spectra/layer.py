@@ -179,7 +179,14 @@ def _nothing(layer: WeightLayer, row: Row, spectrum: Spectrum) -> LayerMetrics:
         largest = float(np.sqrt(spectrum.eigenvalues[-1]))
         reason = f"the largest singular value is {largest:.2g}: the weights have no scale"
         return _metrics(layer, row, flags=("no-scale",), reason=reason)
-    return _metrics(layer, row, flags=("all-zero",), reason="every weight is zero", matrix_rank=0)
+    return _metrics(
+        layer,
+        row,
+        flags=("all-zero",),
+        reason="every weight is zero",
+        matrix_rank=0,
+        rank_loss=len(spectrum.eigenvalues),
+    )
 
 
 def _is_constant(row: Row) -> bool:

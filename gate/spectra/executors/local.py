@@ -16,7 +16,7 @@ from gate.spectra.executors.budget import MemoryBudget, peak_bytes
 from gate.spectra.layer import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from gate.layer import WeightLayer
     from gate.spectra.interface import LayerResult, Settings
@@ -27,7 +27,9 @@ class Local:
 
     name = "local"
 
-    def map(self, layers: Sequence[WeightLayer], settings: Settings) -> Iterator[tuple[int, LayerResult]]:
+    def map(
+        self, layers: Sequence[WeightLayer], settings: Settings
+    ) -> Generator[tuple[int, LayerResult], None, None]:
         """Yield each layer's index and result as it is finished."""
         run = _Run(layers, settings)
         for number in range(min(worker_count(settings), len(layers))):

@@ -22,7 +22,7 @@ class Backend(Protocol):
         ...
 
     def gram(self, matrix: NDArray[Any], dtype: type[np.floating[Any]]) -> NDArray[Any]:
-        """Return AᵀA or AAᵀ, whichever is smaller; only its lower triangle (Fortran order) counts."""
+        """Return AᵀA or AAᵀ, whichever is smaller (either, of a square one), in the lower triangle."""
         ...
 
     def eigenvalues(self, gram: NDArray[Any]) -> NDArray[Any]:

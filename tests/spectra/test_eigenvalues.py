@@ -1,0 +1,115 @@
+"""Eigenvalues against closed forms and numpy's singular values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gate.spectra.eigenvalues import eigenvalues, of_product
+from tests.spectra.layers import gaussian, with_eigenvalues
+
+
+def squared_singular_values(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.square(np.linalg.svd(np.asarray(matrix, np.float64), compute_uv=False))[::-1]
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (5, 7), (300, 200), (200, 300), (40, 1), (1, 40), (1, 1)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_matrix(shape: tuple[int, int], dtype: type[np.floating[Any]], order: str) -> None:
+    matrix = np.array(gaussian(*shape), dtype, order="F" if order == "F" else "C")
+    found = eigenvalues(matrix)
+    assert found.values.dtype == np.float64
+    np.testing.assert_allclose(found.values[0], squared_singular_values(matrix), rtol=1e-9)
+
+
+def test_a_known_spectrum_turned_by_random_rotations_comes_back() -> None:
+    planted = np.linspace(0.5, 90, 250)
+    np.testing.assert_allclose(eigenvalues(with_eigenvalues(planted, 400)).values[0], planted, rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(24, 16), (16, 24), (160, 140)])
+def test_slices_of_a_kernel(shape: tuple[int, int]) -> None:
+    kernel = gaussian(*shape, 3, 2).astype(np.float32)
+    found = eigenvalues(np.moveaxis(kernel, (0, 1), (-2, -1)))
+    expected = [squared_singular_values(kernel[:, :, i, j]) for i in range(3) for j in range(2)]
+    np.testing.assert_allclose(found.values, expected, rtol=1e-9)
+
+
+def test_the_two_stage_solver_gives_the_same_spectrum() -> None:
+    matrix = gaussian(1950, 1910)
+    expected = np.linalg.eigvalsh(matrix.T @ matrix)
+    np.testing.assert_allclose(eigenvalues(matrix).values[0], expected, rtol=1e-9)
+
+
+def test_near_singular_matrices_get_their_small_end_from_singular_values() -> None:
+    planted = np.geomspace(1e-22, 1.0, 60)
+    found = eigenvalues(with_eigenvalues(planted, 80))
+    assert found.near_singular
+    assert found.resolved
+    gram_only = np.linalg.eigvalsh(with_eigenvalues(planted, 80).T @ with_eigenvalues(planted, 80))
+    assert abs(gram_only[0] / planted[0] - 1) > 1  # the Gram matrix alone has lost it
+    np.testing.assert_allclose(found.values[0], planted, rtol=1e-4)
+
+
+def test_a_slice_that_is_near_singular_does_not_touch_the_others() -> None:
+    stack = gaussian(4, 30, 20)
+    stack[2, :, 10:] = stack[2, :, :10]
+    found = eigenvalues(stack)
+    assert found.near_singular
+    for index in range(4):
+        expected = squared_singular_values(stack[index])
+        np.testing.assert_allclose(found.values[index], expected, rtol=1e-9, atol=1e-25)
+
+
+def test_a_large_near_singular_matrix_says_that_its_small_end_is_lost() -> None:
+    matrix = np.zeros((40_000, 800), np.float32)
+    matrix[:800] = np.eye(800, dtype=np.float32)
+    matrix[0, 0] = 1e-12
+    found = eigenvalues(matrix)
+    assert found.near_singular
+    assert not found.resolved
+    assert found.values[0, -1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("size", [20, 200])
+def test_a_matrix_with_nan_or_infinity_has_no_eigenvalues(bad: float, size: int) -> None:
+    stack = gaussian(2, size, size)
+    stack[1, 3, 4] = bad
+    found = eigenvalues(stack).values
+    np.testing.assert_allclose(found[0], squared_singular_values(stack[0]), rtol=1e-6)
+    assert np.isnan(found[1]).all()
+
+
+@pytest.mark.parametrize("size", [40, 300])
+def test_single_precision_is_close_and_turns_to_double_where_squares_overflow(size: int) -> None:
+    matrix = gaussian(size + 50, size)
+    np.testing.assert_allclose(
+        eigenvalues(matrix, float32=True).values[0], squared_singular_values(matrix), rtol=1e-3
+    )
+    large = (matrix * 1e25).astype(np.float32)
+    np.testing.assert_allclose(
+        eigenvalues(large, float32=True).values[0], squared_singular_values(large), rtol=1e-9
+    )
+
+
+def test_a_low_rank_product_is_solved_without_being_formed() -> None:
+    left, right = gaussian(300, 8), gaussian(8, 200, seed=1)
+    expected = squared_singular_values(left @ right)[-8:]
+    np.testing.assert_allclose(of_product(left, right).values[0], expected, rtol=1e-10)
+
+
+def test_a_product_wider_than_its_rank_keeps_only_what_the_sides_allow() -> None:
+    left, right = gaussian(5, 8), gaussian(8, 200, seed=1)
+    np.testing.assert_allclose(
+        of_product(left, right).values[0], squared_singular_values(left @ right), rtol=1e-9
+    )
+
+
+def test_a_product_with_nan_has_no_eigenvalues() -> None:
+    left = gaussian(30, 4)
+    left[0, 0] = np.nan
+    assert np.isnan(of_product(left, gaussian(4, 20)).values).all()

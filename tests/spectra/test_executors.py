@@ -1,0 +1,225 @@
+"""Running many layers: the same bits however many workers, bounded memory, prompt errors and stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gate.errors import ModelError, ResourceError
+from gate.spectra import Settings, convention, measure_layers
+from gate.spectra.executors import Local
+from gate.spectra.executors.budget import MemoryBudget, peak_bytes
+from gate.spectra.lapack import threads
+from tests.spectra.layers import gaussian, layer_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gate.layer import WeightLayer
+
+GATE = Settings(convention("gate-1"))
+
+
+def model() -> list[WeightLayer]:
+    shapes = [(300, 200), (40, 30), (64, 64), (500, 420), (130, 260), (9, 7), (350, 350), (20, 500)]
+    layers = [
+        layer_of(gaussian(*shape, seed=seed).astype(np.float32), name=f"dense{seed}")
+        for seed, shape in enumerate(shapes)
+    ]
+    return [*layers, layer_of(gaussian(48, 32, 3, 3).astype(np.float32), "conv2d", "conv")]
+
+
+def test_results_come_in_the_order_given_and_do_not_depend_on_the_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "LARGE", 350)  # so that some layers take all BLAS threads and some one
+    layers = model()
+    alone = measure_layers(layers, replace(GATE, jobs=1))
+    assert [result.rows[0].layer for result in alone] == [layer.name for layer in layers]
+    for jobs in (2, 5):
+        assert measure_layers(layers, replace(GATE, jobs=jobs)) == alone
+    assert measure_layers(layers[::-1], replace(GATE, jobs=3)) == alone[::-1]
+
+
+def test_progress_ends_at_the_total() -> None:
+    layers, seen = model(), list[tuple[int, int]]()
+    measure_layers(layers, GATE, progress=lambda done, total: seen.append((done, total)))
+    total = sum(layer.parameters for layer in layers)
+    assert seen[-1] == (total, total)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len(seen) == len(layers)
+
+
+def test_no_layers_give_no_results() -> None:
+    assert measure_layers([], GATE) == ()
+
+
+@dataclass(frozen=True)
+class Broken:
+    error: Exception
+
+    def __call__(self) -> NDArray[Any]:
+        raise self.error
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_an_unreadable_layer_ends_the_run_and_is_named(jobs: int) -> None:
+    layers = [*model(), replace(layer_of(np.ones((4, 4)), name="lost"), read=Broken(ModelError("cut short")))]
+    with pytest.raises(ModelError, match="layer lost: cut short"):
+        measure_layers(layers, replace(GATE, jobs=jobs))
+
+
+def test_running_out_of_memory_names_the_layer_and_a_way_out() -> None:
+    layers = [replace(layer_of(np.ones((4, 4)), name="vast"), read=Broken(MemoryError()))]
+    with pytest.raises(ResourceError, match="layer vast") as caught:
+        measure_layers(layers, GATE)
+    assert caught.value.hint is not None
+    assert "jobs" in caught.value.hint
+
+
+class Watched:
+    """Counts how many tensors are being read and measured at once."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.read: list[str] = []
+
+    def reader(self, name: str, values: NDArray[Any]) -> Any:
+        def read() -> NDArray[Any]:
+            with self.lock:
+                self.read.append(name)
+            return values
+
+        return read
+
+
+def test_closing_early_begins_no_further_layer() -> None:
+    watched = Watched()
+    layers = [
+        replace(
+            layer_of(gaussian(200, 150), name=str(index)), read=watched.reader(str(index), gaussian(200, 150))
+        )
+        for index in range(60)
+    ]
+    run = Local().map(layers, replace(GATE, jobs=2))
+    next(run)
+    run.close()
+    time.sleep(0.1)
+    begun = len(watched.read)
+    time.sleep(0.2)
+    assert len(watched.read) == begun < len(layers)
+
+
+def test_the_largest_layers_begin_first() -> None:
+    watched = Watched()
+    sizes = [10, 90, 30, 60]
+    layers = [
+        replace(layer_of(gaussian(size, size)), read=watched.reader(str(size), gaussian(size, size)))
+        for size in sizes
+    ]
+    measure_layers(layers, replace(GATE, jobs=1))
+    assert watched.read == ["90", "60", "30", "10"]
+
+
+def test_two_layers_that_do_not_fit_together_wait_for_each_other() -> None:
+    layer = replace(layer_of(np.zeros((1, 1))), shape=(40_000, 40_000))
+    budget = MemoryBudget([layer, layer])
+    need = peak_bytes(layer)
+    assert need > 40_000**2 * 8
+    order: list[str] = []
+
+    def second() -> None:
+        with budget.hold(need * 2):
+            order.append("second")
+
+    with budget.hold(need):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        time.sleep(0.05)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+
+
+def test_a_closed_budget_sends_waiters_away() -> None:
+    layer = replace(layer_of(np.zeros((1, 1))), shape=(10_000, 10_000))
+    budget = MemoryBudget([layer])
+    granted: list[bool] = []
+
+    def wait() -> None:
+        with budget.hold(1 << 40) as held:
+            granted.append(held)
+
+    with budget.hold(1 << 40):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        budget.close()
+        waiting.join(timeout=5)
+    assert granted == [False]
+
+
+_MEMORY = """
+import resource, sys
+import numpy as np
+from gate.layer import WeightLayer
+from gate.spectra import Settings, convention, measure_layers
+size, count = 2200, 4
+def read():
+    return np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
+shape = (size, size)
+layers = [WeightLayer(f"l{i}", "dense", shape, "float32", read, "t", shape) for i in range(count)]
+measure_layers(layers, Settings(convention("gate-1"), jobs=4))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - 3 * size * size * 8)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss differs")
+def test_the_process_stays_within_three_copies_of_the_largest_matrix_and_a_constant() -> None:
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", _MEMORY],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
+    assert int(done.stdout) < 150e6
+
+
+_ENDLESS = """
+import sys, time
+import numpy as np
+from gate.layer import WeightLayer
+from gate.spectra import Settings, convention, measure_layers
+def read():
+    print("begun", flush=True)
+    time.sleep(60)
+    return np.ones((9, 9))
+layers = [WeightLayer(f"l{i}", "dense", (9, 9), "float64", read, "t", (9, 9)) for i in range(9)]
+measure_layers(layers, Settings(convention("gate-1"), jobs=2))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a process group differently")
+def test_ctrl_c_leaves_at_once() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 10
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode != 0
