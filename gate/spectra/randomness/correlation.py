@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gate.spectra.randomness.stack import stack
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-_VARIANCE_COLUMNS: Final = 512
+_VARIANCE_COLUMNS: Final = 256
 """Above this many columns the variance is estimated from that many, drawn by the seed."""
 
-_BLOCK_ENTRIES: Final = 1 << 21
+_BLOCK_ENTRIES: Final = 1 << 18
 _LARGEST_SKEWNESS: Final = 3.0
 _ROUNDING: Final = 1e-13
 _NORMAL_SKEWNESS: Final = 1e-3
@@ -100,8 +102,7 @@ def correlation(
     rows, columns = matrices[0].shape
     if rows < 2 or columns < 2:  # noqa: PLR2004
         return None
-    stacked = matrices[0][None] if len(matrices) == 1 else np.stack(matrices)
-    sums = _Sums.of(stacked, _chosen_columns(columns, seed))
+    sums = _Sums.of(stack(matrices), _chosen_columns(columns, seed))
     return _combine(sums, sums.rectangles(spectra), sums.variance())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gate.spectra.randomness import bulk, null_distance, weightwatcher
-from gate.spectra.randomness.phases import phase
+from gate.spectra.randomness.phases import decide
 from gate.spectra.randomness.shuffles import shuffle
 
 if TYPE_CHECKING:
@@ -35,23 +35,18 @@ def randomness(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     if "randomness" in settings.groups:
-        found |= _marchenko_pastur(spectrum, settings) | phase(spectrum, settings)
+        fit = bulk.of(spectrum)
+        if fit is not None:
+            found |= _marchenko_pastur(fit, spectrum)
+        if settings.convention.marchenko_pastur == "weightwatcher":
+            found |= _reference(spectrum)
+        found |= decide(spectrum, fit)
     if "shuffle" in settings.groups:
         found |= shuffle(spectrum, settings)
     return found
 
 
-def _marchenko_pastur(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    fit = bulk.of(spectrum)
-    if fit is not None:
-        found |= _ours(fit, spectrum)
-    if settings.convention.marchenko_pastur == "weightwatcher":
-        found |= _reference(spectrum)
-    return found
-
-
-def _ours(fit: Bulk, spectrum: Spectrum) -> dict[str, Any]:
+def _marchenko_pastur(fit: Bulk, spectrum: Spectrum) -> dict[str, Any]:
     shape = (*spectrum.matrices[0].shape, len(spectrum.matrices))
     return {
         "mp_sigma": fit.sigma,

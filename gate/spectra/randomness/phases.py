@@ -23,7 +23,7 @@ from gate.spectra.randomness.scaling import equalise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gate.spectra.interface import Phase, Settings
+    from gate.spectra.interface import Phase
     from gate.spectra.randomness.bulk import Bulk
     from gate.spectra.randomness.correlation import Correlation
     from gate.spectra.spectrum import Spectrum
@@ -124,7 +124,7 @@ CONDITIONS: Final[tuple[tuple[Phase, tuple[Condition, ...]], ...]] = (
 """The first row whose conditions all hold names the phase."""
 
 
-def phase(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:  # noqa: ARG001  (one shape for all groups)
+def phase(spectrum: Spectrum) -> dict[str, Any]:
     """Decide the phase of a row.
 
     Returns
@@ -133,22 +133,26 @@ def phase(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:  # noqa: AR
         ``phase``, None where there is too little to decide from, and ``phase_evidence``: every
         figure looked at, and ``decided_by`` or ``undecided``.
     """
+    return decide(spectrum, bulk.of(spectrum))
+
+
+def decide(spectrum: Spectrum, fit: Bulk | None) -> dict[str, Any]:
+    """Decide the phase as :func:`phase` does, the fit to the bulk being known."""
     why = _undecidable(spectrum)
     if why is not None:
         return _undecided(why, {"eigenvalues": len(spectrum.eigenvalues)})
-    fit = bulk.of(spectrum)
     found = correlation(spectrum.matrices, np.stack(spectrum.per_matrix), spectrum.seed)
     figures = _figures(spectrum, fit, found)
     collapsed = all(condition.holds(figures) for condition in CONDITIONS[0][1])
     if collapsed:
-        return _decide(figures)
+        return _first_that_holds(figures)
     if found is None or fit is None:
         return _undecided(
             "the weights that are not zero form no rectangle, or too few of them a bulk", figures
         )
     if fit.spikes and min(found.p_value, found.flatness_p_value) >= LEVEL:
         figures |= _equalised_figures(spectrum)
-    return _decide(figures)
+    return _first_that_holds(figures)
 
 
 def _undecidable(spectrum: Spectrum) -> str | None:
@@ -221,7 +225,7 @@ def _equalised_figures(spectrum: Spectrum) -> Figures:
     return {**_correlation_figures(pool(tests), "equalised_"), "equalised_spikes": spikes}
 
 
-def _decide(figures: Figures) -> dict[str, Any]:
+def _first_that_holds(figures: Figures) -> dict[str, Any]:
     for name, conditions in CONDITIONS:
         if all(condition.holds(figures) for condition in conditions):
             decided_by = " and ".join(map(str, conditions)) or "no other phase's conditions hold"
