@@ -1,8 +1,9 @@
 """Names that the person who built the model recognises, made unique.
 
 Exporters keep a parameter's own name where they store it as it was ("encoder.fc1.weight"), and
-invent one where they changed it ("onnx::MatMul_123").  Then the bias beside it, or the path of the
-node that uses it, still carries the module's name.
+invent one where they changed it ("onnx::MatMul_123").  Then the path of the node that uses it still
+carries the module's name, or the bias beside it does; the path comes first, since optimisers let many
+nodes share one of several equal biases.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _INNER: Final = re.compile(r"Tensordot|[Ee]insum|MatMul|BiasAdd|Conv2D|ReadVaria
 _WRAPPER: Final = re.compile(r"(|jax2tf\w*|pjit\w*|StatefulPartitionedCall([_:\d]*))")
 _REVERSE: Final = "_reverse"
 _RECURRENT: Final = "weight_"
+_STACKED: Final = re.compile(r"/(?:LSTM|GRU|RNN)(?:_(\d+))?$")
 
 
 def names(found: Sequence[Found]) -> list[str]:
@@ -58,10 +60,21 @@ def _base(found: Found, order: int) -> tuple[str, Path]:
             0
         ].path
     beside = re.sub(r"[./](bias|BiasAdd/ReadVariableOp:0)$", "", _INLINED.sub("", found.bias))
-    given = module_name(beside) if beside != found.bias else ""
-    given = given or node_name(found.node) or stored
+    biased = module_name(beside) if beside != found.bias else ""
+    own = node_name(found.node)
+    by_path = own if "/" in found.node.name else ""
+    given = by_path or biased or own or stored
     given = given or f"{found.node.operator}_{order}"
-    return f"{given}.{role}" if role else given, found.path
+    return f"{given}.{_numbered(role, found.node)}" if role else given, found.path
+
+
+def _numbered(role: str, node: Node) -> str:
+    """Return a recurrent role with its layer's number, as PyTorch calls it: its second layer is LSTM_1."""
+    match = _STACKED.search(node.name)
+    if match is None or not role.startswith(_RECURRENT):
+        return role
+    stem, reverse, _ = role.partition(_REVERSE)
+    return f"{stem}_l{match[1] or 0}{reverse}"
 
 
 def module_name(tensor: str) -> str:

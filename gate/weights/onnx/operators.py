@@ -245,7 +245,7 @@ def _matmul_blocks(call: Call) -> Found:
 def _gather(call: Call) -> Found:
     """Yield a table looked up by row as an embedding; by column it is one that lies on its side."""
     value, axis = call.value(0), call.integer("axis")
-    if value is None or len(value.shape) != _MATRIX or call.value(1) is not None:
+    if value is None or len(value.shape) != _MATRIX:
         return
     if value.leaves[0].element.is_integer and value.step is None:
         return
@@ -314,7 +314,7 @@ HARMLESS: Final = frozenset(
         *("RMSNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization"),
         *("SkipSimplifiedLayerNormalization", "BiasGelu", "FastGelu", "BiasAdd", "BiasSplitGelu"),
         *("RotaryEmbedding", "GroupQueryAttention", "MultiHeadAttention", "Concat", "Expand", "Tile"),
-        *("Shape", "Size", "Resize", "Pad", "OneHot", "ConstantOfShape", "GridSample", "Loop", "Scan", "If"),
+        *("Shape", "Size", "Resize", "Pad", "OneHot", "ConstantOfShape", "GridSample"),
     }
 )
 """Operators that add, scale, compare or place a constant without multiplying matrices by it."""

@@ -27,12 +27,12 @@ def fused_projections(call: Call, value: Value) -> tuple[Part, ...]:
     three does where the name says so too (gated cells are split as well).
     """
     rows, columns = value.shape
-    following = _after_bias(call)
+    following, biases = _after_bias(call)
     if following is not None and following.operator == "Reshape" and len(following.inputs) > 1:
         shape = _target_shape(call, following.inputs[1])
         if _splits_in_three(shape, rows):
             return _parts((rows // 3,) * 3)
-    names = (call.node.name, *(leaf.name for leaf in value.leaves))
+    names = (call.node.name, *call.node.inputs, *biases, *(leaf.name for leaf in value.leaves))
     if not any(_FUSED_NAME.search(name) for name in names):
         return ()
     if following is not None and following.operator == "Split" and len(following.outputs) == 3:  # noqa: PLR2004
@@ -42,17 +42,18 @@ def fused_projections(call: Call, value: Value) -> tuple[Part, ...]:
     return _parts((columns,) * 3) if rows == 3 * columns else ()
 
 
-def _after_bias(call: Call) -> Node | None:
-    """Return the single node that takes the result, past the Add of a bias."""
+def _after_bias(call: Call) -> tuple[Node | None, tuple[str, ...]]:
+    """Return the single node that takes the result, past the Add of a bias, and that Add's operands."""
     name = call.node.outputs[0] if call.node.outputs else ""
+    operands: tuple[str, ...] = ()
     for _ in range(2):
         users = call.scope.consumers.get(name, [])
         if len(users) != 1:
-            return None
+            return None, operands
         if users[0].operator != "Add" or not users[0].outputs:
-            return users[0]
-        name = users[0].outputs[0]
-    return None
+            return users[0], operands
+        name, operands = users[0].outputs[0], users[0].inputs
+    return None, operands
 
 
 def _target_shape(call: Call, name: str) -> tuple[int, ...]:

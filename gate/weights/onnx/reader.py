@@ -38,7 +38,7 @@ class OnnxReader:
     format: str = "onnx"
 
     def matches(self, path: Path) -> bool:
-        """Tell whether ``path`` is called ``.onnx`` or ``.ort``-free and begins as a ModelProto does."""
+        """Tell whether ``path`` is called ``.onnx`` and begins as a ModelProto does."""
         if path.suffix.lower() != ".onnx":
             return False
         try:

@@ -26,6 +26,7 @@ _WORK: Final = 500_000
 _MOST_REASONS: Final = 3
 _MOST_FLOATS: Final = 4096
 _INVARIANTS: Final[Mapping[str, tuple[int, int]]] = {"Loop": (2, 1), "Scan": (0, 0)}
+_BIASES: Final = ("bias", "BiasAdd/ReadVariableOp:0")
 _FIRST: Final = {0: "first", 1: "second", 2: "third"}
 
 
@@ -278,11 +279,9 @@ def _is_identity(node: Node) -> bool:
 
 def _bias(call: Call) -> str:
     """Return the name of the bias beside a weight: an operand, or added to the result."""
-    values = [value for value in call.operands[1:] if isinstance(value, Value)]
+    names = list(call.node.inputs[1:])
     for output in call.node.outputs[:1]:
         for user in call.scope.consumers.get(output, ()):
-            if user.operator == "Add":
-                added = (call.scope.find(name) for name in user.inputs)
-                values += [value for value in added if isinstance(value, Value)]
-    names = (value.leaves[0].name for value in values)
-    return next((name for name in names if name.endswith(("bias", "BiasAdd/ReadVariableOp:0"))), "")
+            names += user.inputs if user.operator == "Add" else ()
+    constants = (name for name in names if isinstance(call.scope.find(name), Value))
+    return next((name for name in constants if name.endswith(_BIASES)), "")

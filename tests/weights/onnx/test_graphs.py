@@ -83,7 +83,8 @@ def test_weight_carried_unchanged_through_a_loop(tmp_path: Path) -> None:
         [node("Loop", ["n", "", "x", "cell.weight"], ["y", "w_final"], body=changed)],
         [constant("n", [3]), constant("cell.weight", random(4, 4))],
     )
-    assert read(tmp_path, proto).layers == ()
+    (skipped,) = read(tmp_path, proto).skipped
+    assert (skipped.name, skipped.matrix) == ("cell.weight", True)
 
 
 def test_function_called_twice_with_weights_and_an_attribute(tmp_path: Path) -> None:
@@ -104,9 +105,9 @@ def test_function_called_twice_with_weights_and_an_attribute(tmp_path: Path) -> 
     np.testing.assert_array_equal(layers[1].read(), random(3, 5))
 
 
-def test_invented_names_give_way_to_the_bias_then_the_node(tmp_path: Path) -> None:
+def test_invented_names_give_way_to_the_path_or_the_bias_or_the_node(tmp_path: Path) -> None:
     nodes = [
-        node("MatMul", ["x", "onnx::MatMul_12"], ["a"], name="/whatever/MatMul"),
+        node("MatMul", ["x", "onnx::MatMul_12"], ["a"], name="MatMul_3"),
         node("Add", ["encoder.layer.0.query.bias", "a"], ["b"]),
         node("MatMul", ["b", "onnx::MatMul_13"], ["c"], name="/encoder/layers.0/attention/key/MatMul"),
         node("MatMul", ["c", "14"], ["y"], name="MatMul_7"),
@@ -121,6 +122,16 @@ def test_invented_names_give_way_to_the_bias_then_the_node(tmp_path: Path) -> No
         "encoder.layers.0.attention.key",
         "MatMul_7",
     ]
+
+
+def test_stacked_recurrent_layers_have_the_names_of_pytorch(tmp_path: Path) -> None:
+    nodes = [
+        node("LSTM", ["x", "onnx::LSTM_1", "onnx::LSTM_2"], ["h"], name="/rnn/LSTM", hidden_size=2),
+        node("LSTM", ["h", "onnx::LSTM_3", "onnx::LSTM_4"], ["y"], name="/rnn/LSTM_1", hidden_size=2),
+    ]
+    stored = [constant(f"onnx::LSTM_{i}", random(1, 8, 2, seed=i)) for i in (1, 2, 3, 4)]
+    names = [layer.name for layer in read(tmp_path, model(nodes, stored)).layers]
+    assert names == [f"rnn.weight_{gate}_l{layer}" for layer in (0, 1) for gate in ("ih", "hh")]
 
 
 def test_names_are_unique_whatever_the_file_calls_them(tmp_path: Path) -> None:

@@ -188,6 +188,16 @@ def test_projections_fused_in_a_plain_product_are_told_by_the_reshape(tmp_path: 
     assert only(read(tmp_path, model(nodes, stored))).kind == "dense"
 
 
+def test_projections_fused_in_a_plain_product_are_told_by_the_bias(tmp_path: Path) -> None:
+    nodes = [
+        node("MatMul", ["x", "onnx::MatMul_9"], ["a"]),
+        node("Add", ["self_attn.in_proj_bias", "a"], ["y"]),
+    ]
+    stored = [constant("onnx::MatMul_9", random(8, 24)), constant("self_attn.in_proj_bias", random(24))]
+    layer = only(read(tmp_path, model(nodes, stored)))
+    assert (layer.kind, [part.label for part in layer.parts]) == ("attention", ["query", "key", "value"])
+
+
 def test_embedding_and_its_transposed_use_as_output_head_are_one_dense_layer(tmp_path: Path) -> None:
     nodes = [
         node("Gather", ["embed.weight", "x"], ["e"]),
@@ -201,6 +211,14 @@ def test_embedding_and_its_transposed_use_as_output_head_are_one_dense_layer(tmp
     np.testing.assert_array_equal(layer.read(), table)
     alone = only(read(tmp_path, model(nodes[:1], [constant("embed.weight", table)])))
     assert alone.kind == "embedding"
+
+
+def test_table_looked_up_by_constant_positions_is_an_embedding(tmp_path: Path) -> None:
+    nodes = [node("Gather", ["position.weight", "ids"], ["p"]), node("Add", ["x", "p"], ["y"])]
+    weights = read(
+        tmp_path, model(nodes, [constant("position.weight", random(9, 4)), constant("ids", [0, 1])])
+    )
+    assert (only(weights).kind, only(weights).name) == ("embedding", "position")
 
 
 def test_stack_of_matrices_is_one_expert_a_slice(tmp_path: Path) -> None:
