@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.spectra.randomness import bulk, null_distance, weightwatcher
 from gate.spectra.randomness.phases import decide
 from gate.spectra.randomness.shuffles import shuffle
 
 if TYPE_CHECKING:
-    from gate.spectra.interface import Settings
+    from gate.spectra.interface import Phase, Settings
     from gate.spectra.randomness.bulk import Bulk
     from gate.spectra.spectrum import Spectrum
+
+
+NOISE_WITH_SPIKES: Final[frozenset[Phase]] = frozenset({"random-like", "bleeding-out", "bulk+spikes"})
+"""Phases whose bulk is Marchenko-Pastur: a power law is not what describes them."""
 
 
 def randomness(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:
@@ -31,9 +35,10 @@ def randomness(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:
         For the group ``randomness``: ``mp_sigma``, ``mp_edge``, ``mp_soft_rank``, ``spikes``,
         ``mp_distance``, ``mp_p_value``, ``phase`` and ``phase_evidence``, those that do not exist
         left out; for the group ``shuffle`` what
-        :func:`gate.spectra.randomness.shuffles.shuffle` gives.
+        :func:`gate.spectra.randomness.shuffles.shuffle` gives.  And ``flags``.
     """
     found: dict[str, Any] = {}
+    flags: list[str] = []
     if "randomness" in settings.groups:
         fit = bulk.of(spectrum)
         if fit is not None:
@@ -41,9 +46,13 @@ def randomness(spectrum: Spectrum, settings: Settings) -> dict[str, Any]:
         if settings.convention.marchenko_pastur == "weightwatcher":
             found |= _reference(spectrum)
         found |= decide(spectrum, fit)
+        if found["phase"] in NOISE_WITH_SPIKES:
+            flags.append("bulk-plus-spikes")
     if "shuffle" in settings.groups:
         found |= shuffle(spectrum, settings)
-    return found
+        if found["correlation_traps"]:
+            flags.append("correlation-traps")
+    return {**found, "flags": tuple(flags)}
 
 
 def _marchenko_pastur(fit: Bulk, spectrum: Spectrum) -> dict[str, Any]:
