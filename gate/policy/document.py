@@ -41,7 +41,7 @@ def duration(text: str) -> timedelta:
     MistakeError
         It is no duration, or longer than a year.
     """
-    if not re.match(DURATION_PATTERN, text):
+    if not re.fullmatch(DURATION_PATTERN, text):
         raise MistakeError(
             f"'{text}' is no duration", "write a whole number and a unit s, m, h, d or w, e.g. 24h"
         )
@@ -72,7 +72,7 @@ def _against(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not re.match(NAME_PATTERN, text) or not text.isascii():
+    if not re.fullmatch(NAME_PATTERN, text) or not text.isascii():
         raise MistakeError(
             f"'{text}' is no name", "use letters, digits, '_', '.' and '-', at most 63 of them"
         )

@@ -70,10 +70,8 @@ class RuleReader:
         name = self.document.metric
         metric = find_metric(name)
         if metric is None:
-            fix = (
-                did_you_mean(name, metric_table())
-                or f"`gate policy schema` lists them; {RUN_PREFIX}NAME is free"
-            )
+            guess = None if name.startswith("run.") else did_you_mean(name, metric_table())
+            fix = guess or f"`gate policy schema` lists them; {RUN_PREFIX}NAME is any metric of the run"
             self._note(("metric",), f"unknown metric '{name}'", fix)
         return metric
 

@@ -30,12 +30,17 @@ class Pairing:
 
 def why_not_comparable(candidate: Analysis, baseline: Analysis) -> str | None:
     """Return the first reason why layers and means cannot be compared, None when they can."""
+    rows = min(len(candidate.layers), len(baseline.layers))
     ours_file, their_file = candidate.file, baseline.file
     checks = (
         (candidate.architecture, baseline.architecture, "the kinds or shapes of the layers differ"),
         (candidate.engine.convention, baseline.engine.convention, "measured by another convention"),
         (_fit_settings(candidate), _fit_settings(baseline), "measured with other settings"),
-        (_precision(candidate), _precision(baseline), "the weights are stored in another precision"),
+        (
+            _precision(candidate, rows),
+            _precision(baseline, rows),
+            "the weights are stored in another precision",
+        ),
         (ours_file.batch_norms, their_file.batch_norms, "batch norms are folded in one of them"),
     )
     for ours, theirs, reason in checks:
@@ -57,8 +62,9 @@ def _fit_settings(analysis: Analysis) -> dict[str, object]:
     return {name: value for name, value in analysis.engine.settings.items() if name not in _NOT_OF_THE_FIT}
 
 
-def _precision(analysis: Analysis) -> tuple[str, ...]:
-    return tuple(row.dtype for row in analysis.layers)
+def _precision(analysis: Analysis, rows: int) -> tuple[str, ...]:
+    """Return the storage types of the first ``rows`` layers; a lost layer is no other precision."""
+    return tuple(row.dtype for row in analysis.layers[:rows])
 
 
 def pair_layers(candidate: Analysis, baseline: Analysis) -> Pairing:
