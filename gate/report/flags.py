@@ -35,7 +35,7 @@ def explain(flag: str) -> Explained:
     """Return a flag in words; one the table does not know (a saved report, a plugin) by its own name."""
     from gate.spectra.flags import FLAGS  # noqa: PLC0415 - brings numpy, which few formats need
 
-    return Explained(printable(flag.replace("-", " ")), FLAGS.get(flag, ""), remarkable((flag,)))
+    return Explained(printable(flag), FLAGS.get(flag, ""), remarkable((flag,)))
 
 
 def remarkable(flags: tuple[str, ...]) -> bool:

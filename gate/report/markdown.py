@@ -58,7 +58,7 @@ class MarkdownFormat:
         if verdict.error:
             page.add(f"**Error:** {prose(verdict.error)}", "")
         page.add(f"{outline.tally(verdict)}.", "")
-        page.items(None, [prose(outline.policy_line(policy), 800) for policy in verdict.policies])
+        page.items(None, [prose(outline.policy_line(policy, verdict), 800) for policy in verdict.policies])
         _rules(page, verdict)
         page.items("What to do next", [_step(step) for step in next_steps(verdict)])
         if verdict.analysis:

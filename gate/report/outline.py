@@ -170,11 +170,14 @@ def tally(verdict: Verdict) -> str:
     return f"{count(len(verdict.rules), 'rule')}: {said}" if said else "No rule was evaluated"
 
 
-def policy_line(policy: PolicyResult) -> str:
-    """Return one policy with its mode, outcome and reason."""
+def policy_line(policy: PolicyResult, verdict: Verdict) -> str:
+    """Return one policy with its mode and outcome, and its own reason where no rule of it gives one."""
     audit = ", audit mode" if policy.mode == "audit" else ""
     said = f"{printable(policy.name)}: {OUTCOME_WORD[policy.outcome].lower()}{audit}"
-    return f"{said}. {printable(policy.message, 600)}" if policy.message else said
+    rules = [rule for rule in verdict.rules if rule.policy == policy.name]
+    told = any(rule.outcome in ("failed", "inconclusive") for rule in rules)
+    untold = not told and (policy.outcome in REFUSING or not rules)
+    return f"{said}. {printable(policy.message, 600)}" if policy.message and untold else said
 
 
 def coverage_note(analysis: Analysis) -> str:

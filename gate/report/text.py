@@ -151,7 +151,7 @@ def _outcome(page: _Page, verdict: Verdict) -> None:
     if verdict.error:
         page.line(f"Error: {printable(verdict.error, 600)}", indent=2)
     for policy in verdict.policies:
-        page.line(f"Policy {outline.policy_line(policy)}", indent=2)
+        page.line(f"Policy {outline.policy_line(policy, verdict)}", indent=2)
     page.line(outline.tally(verdict), indent=2)
 
 

@@ -229,11 +229,18 @@ def test_an_inconsistent_plot_is_not_drawn(plot: LayerPlot | None) -> None:
 
 
 def test_depth_plot_marks_states_by_shape() -> None:
-    states = (("failing", 7.0), ("flagged", 3.0), ("unfitted", None), ("plain", 2.5), ("failing", 40.0))
+    states = (
+        ("failing", 7.0),
+        ("flagged", 3.0),
+        ("unfitted", None),
+        ("plain", 2.5),
+        ("apart", 3.0),
+        ("failing", 40.0),
+    )
     marks = [Mark(i, "n", alpha, None, None, state, None) for i, (state, alpha) in enumerate(states, 1)]  # type: ignore[arg-type]
-    pattern = r'<path class="(?:failing|flagged|unfitted|plain)" d="M[\d.]+ [\d.]+([^"]*)"'
+    pattern = r'<path class="(?:failing|flagged|unfitted|apart|plain)" d="M[\d.]+ [\d.]+([^"]*)"'
     shapes = re.findall(pattern, str(depth_plot(marks, (2.0, None))))
-    assert len(set(shapes)) == 5, "one shape per state, and an arrow for what is off the scale"
+    assert len(set(shapes)) == 6, "one shape per state, and an arrow for what is off the scale"
     assert depth_plot([marks[2]], None) is None
 
 

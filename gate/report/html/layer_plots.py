@@ -224,7 +224,10 @@ def _tail(frame: Frame, fit: Fit | None) -> Markup:
 def _vertical(frame: Frame, value: float, label: str, *, row: int = 0) -> Markup:
     at = frame.x(min(max(value, frame.x.low), frame.x.high))
     line = element("path", class_="mark", d=f"M{number(at)} {number(BOTTOM)}V{number(TOP)}")
-    return join((line, element("text", label, x=at - 3, y=TOP + 10 + 12 * row, class_="end mark")))
+    y = TOP + 10 + 12 * row
+    if at - LEFT < _LABEL:
+        return join((line, element("text", label, x=at + 3, y=y, class_="mark")))
+    return join((line, element("text", label, x=at - 3, y=y, class_="end mark")))
 
 
 def _description(row: LayerMetrics, fit: Fit | None) -> str:

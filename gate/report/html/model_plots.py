@@ -1,7 +1,7 @@
 """The views of a whole model: alpha over depth and the histogram of alphas.
 
 A state is told by shape as well as by colour: a dot is unremarkable, a square failed a rule, a
-triangle carries a flag, a cross has no fit, a dash is the baseline's alpha.
+triangle carries a flag, a cross has no fit, a ring is kept apart, a dash is the baseline's alpha.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-State = Literal["failing", "flagged", "unfitted", "plain"]
+State = Literal["failing", "flagged", "unfitted", "apart", "plain"]
 
 WIDTH: Final = 960
 HEIGHT: Final = 300
@@ -124,14 +124,22 @@ def _outline(state: State, beyond: bool, x: float, y: float) -> str:  # noqa: FB
         "failing": f"{start}m-4-4h8v8h-8z",
         "flagged": f"{start}m-4.5 3.5h9l-4.5-8z",
         "unfitted": f"{start}m-3-3l6 6m0-6l-6 6",
+        "apart": f"{start}m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0z",
         "plain": f"{start}h0",
     }
     return shapes[state]
 
 
 def histogram(marks: Sequence[Mark], bounds: tuple[float | None, float | None] | None) -> Markup | None:
-    """Draw how many layers have which alpha; the part that failed a rule is hatched."""
-    fitted = [(alpha, mark.state == "failing") for mark in marks if (alpha := finite(mark.alpha)) is not None]
+    """Draw how many layers have which alpha; the part that failed a rule is hatched.
+
+    Layers kept apart are left out: the model's means and most rules leave them out too.
+    """
+    fitted = [
+        (alpha, mark.state == "failing")
+        for mark in marks
+        if mark.state != "apart" and (alpha := finite(mark.alpha)) is not None
+    ]
     if not fitted:
         return None
     first = math.floor(min(1.0, *(max(alpha, 0.0) for alpha, _ in fitted)) / _BIN)

@@ -153,7 +153,9 @@ def page_of(analysis: Analysis | None, verdict: Verdict | None) -> Page:
     )
 
 
-_STATE_ORDER: Final[dict[State, int]] = {"failing": 0, "flagged": 1, "unfitted": 2, "plain": 3}
+_STATE_ORDER: Final[dict[State, int]] = {"failing": 0, "flagged": 1, "unfitted": 2, "plain": 3, "apart": 4}
+_APART: Final = ("embedding", "depthwise")
+"""Kinds that model means leave out, and rules unless they name them."""
 
 
 def _state(row: LayerMetrics, failing: bool) -> State:  # noqa: FBT001 - private
@@ -161,6 +163,8 @@ def _state(row: LayerMetrics, failing: bool) -> State:  # noqa: FBT001 - private
         return "failing"
     if finite(row.alpha) is None:
         return "unfitted"
+    if row.kind in _APART:
+        return "apart"
     return "flagged" if remarkable(row.flags) else "plain"
 
 
@@ -182,9 +186,14 @@ _ENDS: Final[tuple[tuple[str, str, int, int], ...]] = (
 
 
 def _ends(rows: tuple[LayerMetrics, ...], name: str, number: int) -> list[int]:
-    """Return the places of the ``number`` lowest, or for a negative number highest, values of a field."""
+    """Return the places of the ``number`` lowest, or for a negative number highest, values of a field.
+
+    Kinds kept apart are no extremes: a depthwise kernel has too few eigenvalues to compare.
+    """
     valued = [
-        (value, place) for place, row in enumerate(rows) if (value := finite(getattr(row, name))) is not None
+        (value, place)
+        for place, row in enumerate(rows)
+        if row.kind not in _APART and (value := finite(getattr(row, name))) is not None
     ]
     ordered = [
         place for _, place in sorted(valued, key=lambda pair: (pair[0] if number > 0 else -pair[0], pair[1]))
@@ -233,6 +242,7 @@ def _sections(layers: tuple[LayerView, ...]) -> tuple[Section, ...]:
         ("flagged", "Flagged"),
         ("unfitted", "Without a fit"),
         ("plain", "Unremarkable"),
+        ("apart", "Kept apart: embeddings and depthwise kernels"),
     )
     found = (Section(title, tuple(_of(layers, state))) for state, title in titles)
     return tuple(section for section in found if section.layers)
