@@ -10,7 +10,7 @@ from gate.policy.interface import Baseline, PolicyResult, Verdict
 from gate.policy.kinds.interface import Evidence
 from gate.policy.kinds.results import asked, result
 from gate.policy.lookup import Baselines, Found
-from gate.policy.outcome import CHOICES, EFFECTS, worst
+from gate.policy.outcome import CHOICES, EFFECTS, milder, worst
 from gate.policy.rules import POLICY_BASELINE
 from gate.policy.words import number
 from gate.text import printable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gate.analysis.interface import Analysis
-    from gate.policy.interface import Outcome, RuleResult
+    from gate.policy.interface import Outcome, RuleOutcome, RuleResult
     from gate.policy.rules import Policy, Rule
 
 _SPECTRAL = frozenset({"layer", "model"})
@@ -112,7 +112,7 @@ class _Judgment:
         """Return the policy's decision and its rules' results."""
         effects = [self._rule(rule) for rule in self.policy.rules]
         outcomes = [effect.outcome for effect in effects if effect.outcome is not None]
-        notes = [effect.note for effect in effects if effect.note]
+        notes = list(dict.fromkeys(effect.note for effect in effects if effect.note))
         if not outcomes:
             outcomes.append("inconclusive")
             notes.append("no rule applied to this model")
@@ -154,12 +154,10 @@ class _Judgment:
         key = "when_missing" if missing else "when_not_comparable"
         choice = self.policy.baseline.when_missing if missing else self.policy.baseline.when_not_comparable
         what = "no baseline" if missing else "no comparable baseline"
-        message = f"{what} ({found.why}); baseline.{key} is {choice}: {asked(rule)}"
-        said = result(rule, self.policy.name, "failed" if choice == "block" else "not_applicable", message)
-        chosen = CHOICES[choice]
-        outcome: Outcome = EFFECTS[("failed", rule.severity)] if chosen != "passed" else "passed"
-        outcome = "warned" if chosen == "warned" and outcome == "blocked" else outcome
-        return _Effect(said, outcome, sentence(said))
+        note = f"{what} ({found.why}); baseline.{key} is {choice}"
+        outcome: RuleOutcome = "failed" if choice == "block" else "not_applicable"
+        said = result(rule, self.policy.name, outcome, f"{note}: {asked(rule)}")
+        return _Effect(said, milder(CHOICES[choice], EFFECTS["failed", rule.severity]), note)
 
 
 def sentence(said: RuleResult) -> str:

@@ -51,7 +51,8 @@ class Baselines:
             reference = self._look_up(spec)
             if reference is not None and (reference.pairing is not None or not spectral):
                 return Found("comparable", reference, "")
-            tried.append(f"{printable(spec)}: {printable(self.results[spec].why, 300)}")
+            why = self.results[spec].why.removeprefix(f"{spec}: ")
+            tried.append(f"{printable(spec)}: {printable(why, 300)}")
             unlike = unlike or reference
         why = "; ".join(tried) or "none asked for"
         return Found("not comparable", unlike, why) if unlike else Found("missing", None, why)

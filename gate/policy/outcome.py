@@ -50,6 +50,11 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     return next((outcome for outcome in OUTCOMES_WORST_FIRST if outcome in found), "inconclusive")
 
 
+def milder(one: Outcome, other: Outcome) -> Outcome:
+    """Return the better of two outcomes."""
+    return max(one, other, key=OUTCOMES_WORST_FIRST.index)
+
+
 def exit_code(verdict: Verdict, *, fail_on: FailOn = "block") -> ExitCode:
     """Return the exit code of ``gate check``.
 

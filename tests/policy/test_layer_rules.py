@@ -120,7 +120,7 @@ def test_small_layers_are_left_out_counted_and_named() -> None:
     )
     said = rule_of(analysis(*rows), f"{ALPHA}, where: {{min_tail: 20, min_eigenvalues: 50}}")
     assert (said.outcome, said.evaluated, said.excluded) == ("passed", 1, ("b", "c", "d"))
-    assert "3 layers left out: below the rule's minimum size" in said.message
+    assert "; 2 layers left out: a tail below 20; 1 layer left out: fewer than 50 eigenvalues" in said.message
 
 
 def test_a_layer_without_a_value_is_left_out_counted_and_named() -> None:
@@ -143,8 +143,8 @@ def test_a_rule_that_matches_nothing_says_so_and_a_policy_of_such_rules_is_incon
 
 
 @pytest.mark.parametrize(("fields", "why"), [
-    ({"tail_size": 5}, "below the rule's minimum size"), ({"alpha": None}, "without a value"),
-    ({"eigenvalues": 3}, "below the rule's minimum size"), ({"alpha": math.nan}, "without a value"),
+    ({"tail_size": 5}, "a tail below 20"), ({"alpha": None}, "without a value"),
+    ({"eigenvalues": 3}, "fewer than 50 eigenvalues"), ({"alpha": math.nan}, "without a value"),
 ])  # fmt: skip
 def test_a_layer_that_slipped_out_of_the_rule_since_the_baseline_failed(
     fields: dict[str, object], why: str

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 OFF_BY_DEFAULT: Final = frozenset({"embedding", "depthwise"})
 """Kinds that only a rule naming them looks at (engine, section 1)."""
 
-BELOW_MINIMUM: Final = "below the rule's minimum size"
 WITHOUT_VALUE: Final = "without a value"
 UNPAIRED: Final = "without a usable value in the baseline"
+NOT_TO_BE_JUDGED: Final = frozenset({WITHOUT_VALUE, UNPAIRED})
+"""Reasons that leave a rule undecided when they hold for all its layers; being small does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,13 @@ def is_inside(rule: Rule, row: LayerMetrics) -> bool:
 
 def _why_outside(rule: Rule, row: LayerMetrics) -> str | None:
     """Return why a row is not judged: empty when the rule does not mean it, None when it is."""
-    if not _is_meant(rule.where, row):
+    where = rule.where
+    if not _is_meant(where, row):
         return ""
-    if _is_too_small(rule.where, row):
-        return BELOW_MINIMUM
+    if row.eigenvalues < where.min_eigenvalues:
+        return f"fewer than {where.min_eigenvalues} eigenvalues"
+    if (row.tail_size or 0) < where.min_tail:
+        return f"a tail below {where.min_tail}"
     return WITHOUT_VALUE if layer_value(rule.metric, row) is None else None
 
 
@@ -105,8 +109,3 @@ def _is_meant(where: Where, row: LayerMetrics) -> bool:
     if not kind_fits or where.name is None:
         return kind_fits
     return fnmatchcase(row.name, where.name) or fnmatchcase(row.layer, where.name)
-
-
-def _is_too_small(where: Where, row: LayerMetrics) -> bool:
-    tail = 0 if row.tail_size is None else row.tail_size
-    return row.eigenvalues < where.min_eigenvalues or tail < where.min_tail

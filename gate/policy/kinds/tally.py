@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from gate.policy.interface import RuleLayer
 from gate.policy.kinds.results import asked, reference_words, result
-from gate.policy.kinds.scope import BELOW_MINIMUM
+from gate.policy.kinds.scope import NOT_TO_BE_JUDGED
 from gate.policy.words import count, figure, listed
 from gate.text import printable
 
@@ -100,7 +100,7 @@ def conclude(rule: Rule, evidence: Evidence, seen: Scope, judged: Sequence[Judge
 
 def _nothing(rule: Rule, evidence: Evidence, seen: Scope) -> RuleResult:
     """No layer was judged: either none was meant, or those that were have no value."""
-    unknown = any(why != BELOW_MINIMUM for _, why in seen.left_out)
+    unknown = any(why in NOT_TO_BE_JUDGED for _, why in seen.left_out)
     outcome: RuleOutcome = "inconclusive" if unknown else "not_applicable"
     what = "no layer could be judged" if unknown else "matched no layer"
     message = f"{what}: {asked(rule)}{_left_out(seen)}"
