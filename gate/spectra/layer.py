@@ -21,9 +21,11 @@ from gate.spectra.norms import norms, smallest_singular_value
 from gate.spectra.plot import CURVE_POINTS, plot
 from gate.spectra.power_law import Curve, PowerLawFit, fit_and_curve
 from gate.spectra.spectrum import Spectrum
-from gate.spectra.zero import NO_SCALE, is_dead, storage_known, threshold
+from gate.spectra.zero import NO_SCALE, dead_matrices, storage_known, threshold
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gate.layer import WeightLayer
 
 _NO_FIT: Final = PowerLawFit(None, None, None, None, None, 0, 0)
@@ -109,27 +111,10 @@ def _solve(row: Row, settings: Settings) -> Eigenvalues:
 
 def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings) -> _Measured:
     """Find the zeros of each matrix, pool the rest and fit it."""
-    convention = settings.convention
-    largest_of_all = float(solved.values[:, -1].max())
-    limits, dead = [], False
-    for values in solved.values:
-        largest, total = float(values[-1]), float(values.sum())
-        limit = threshold(
-            total,
-            largest,
-            (max(row.stack.shape[-2:]), min(row.stack.shape[-2:])),
-            convention,
-            dtype=layer.dtype,
-            step=layer.quantisation_step,
-            float32=settings.float32,
-        )
-        if convention.zero == "rounding" and is_dead(largest, largest_of_all):
-            limit, dead = max(limit, largest), True
-        limits.append(limit if convention.zero == "absolute" else limit * row.scale)
+    limits, dead = _limits(layer, row, solved, settings)
     values = solved.values * row.scale if row.scale != 1 else solved.values
-    positive = np.sort(values[values > np.array(limits)[:, None]])
-    no_scale = largest_of_all < NO_SCALE and convention.zero == "rounding"
-    fit, curve = fit_and_curve(positive, convention, CURVE_POINTS)
+    positive = np.sort(values[values > limits[:, None]])
+    fit, curve = fit_and_curve(positive, settings.convention, CURVE_POINTS)
     spectrum = Spectrum(
         name=row.name,
         matrices=row.matrices() if settings.groups - {"default"} else (),
@@ -138,23 +123,50 @@ def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Setti
         per_matrix=tuple(values),
         rows=row.rows,
         columns=row.columns,
-        zero=max(limits),
+        zero=float(limits.max()),
         fit=fit,
         seed=row_seed(settings, row.name),
         scale=row.scale,
         dtype=layer.dtype,
         quantisation_step=layer.quantisation_step,
     )
+    by_rounding = settings.convention.zero == "rounding"
     noticed = {
-        "no-scale": no_scale,
+        "no-scale": by_rounding and float(solved.values[:, -1].max()) < NO_SCALE,
         "constant": len(positive) == 1 and _is_constant(row),
-        "dead-slice": dead and len(solved.values) > 1,
+        "dead-slice": bool(dead.any()) and len(dead) > 1,
         "near-singular": solved.near_singular,
-        "unknown-rounding": convention.zero == "rounding"
-        and not storage_known(layer.dtype, layer.quantisation_step),
+        "unknown-rounding": by_rounding and not storage_known(layer.dtype, layer.quantisation_step),
     }
     raised = tuple(flag for flag, holds in noticed.items() if holds)
     return _Measured(spectrum, curve, raised, solved.resolved)
+
+
+def _limits(
+    layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return each matrix's zero threshold, in the spectrum's units, and which matrices are dead."""
+    convention = settings.convention
+    totals, largest = solved.values.sum(axis=1).tolist(), solved.values[:, -1]
+    shape = (max(row.rows, row.columns), min(row.rows, row.columns))
+    limits = np.array(
+        [
+            threshold(
+                total,
+                top,
+                shape,
+                convention,
+                dtype=layer.dtype,
+                step=layer.quantisation_step,
+                float32=settings.float32,
+            )
+            for total, top in zip(totals, largest.tolist(), strict=True)
+        ]
+    )
+    if convention.zero == "absolute":
+        return limits, np.zeros(len(limits), np.bool_)
+    dead = dead_matrices(largest)
+    return np.where(dead, np.maximum(limits, largest), limits) * row.scale, dead
 
 
 def _fit_fields(spectrum: Spectrum) -> dict[str, Any]:

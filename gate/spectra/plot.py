@@ -42,7 +42,8 @@ def _edges(low: float, high: float, count: int) -> NDArray[np.float64]:
     if not high > low * (1 + 1e-9):
         return np.array([low * 0.9, high * 1.1])
     bins = min(MOST_BINS, max(_FEWEST_BINS, int(2 * np.cbrt(count))))
-    edges = np.exp(np.linspace(np.log(low), np.log(high), bins + 1))
+    ends = np.log([low, high])
+    edges: NDArray[np.float64] = np.exp(ends[0] + (ends[1] - ends[0]) * (np.arange(bins + 1) / bins))
     edges[0], edges[-1] = low, high
     return edges
 

@@ -237,9 +237,12 @@ def _sample(x: NDArray[np.float64], candidates: Candidates, start: int, points: 
     usable = np.flatnonzero(np.isfinite(candidates.alpha))
     if len(usable) > points:
         half = points // 2
-        levels = np.linspace(candidates.logs[usable[0]], candidates.logs[usable[-1]], half)
-        by_value = np.searchsorted(candidates.logs[usable], levels)
-        by_rank = np.linspace(0, len(usable) - 1, points - half - 1).astype(np.int64)
-        usable = usable[np.union1d(by_value.clip(0, len(usable) - 1), by_rank)]
-        usable = np.union1d(usable, [start])
+        logs = candidates.logs[usable]
+        levels = logs[0] + (logs[-1] - logs[0]) / half * np.arange(half)
+        ranks = np.arange(points - half - 1) * (len(usable) - 1) // (points - half - 2)
+        chosen = np.zeros(len(candidates.logs), np.bool_)
+        chosen[usable[np.searchsorted(logs, levels)]] = True
+        chosen[usable[ranks]] = True
+        chosen[start] = True
+        usable = np.flatnonzero(chosen)
     return Curve(usable, x[usable], candidates.alpha[usable], candidates.distances(usable))

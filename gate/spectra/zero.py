@@ -6,6 +6,9 @@ import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gate.spectra.interface import Convention
 
 STORAGE_EPSILON: Final = {
@@ -77,9 +80,13 @@ def threshold(
     return max(arithmetic, epsilon**2 / 12 * total * (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2)
 
 
-def is_dead(largest: float, largest_of_all: float) -> bool:
-    """Tell whether a slice has no scale, of its own or beside the layer's largest slice."""
-    return largest < NO_SCALE or largest < largest_of_all * SINGLE**2
+def dead_matrices(largest: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which slices have no scale, of their own or beside the layer's largest slice.
+
+    ``largest`` holds the largest eigenvalue of each slice, shape (slices,).
+    """
+    dead: NDArray[np.bool_] = largest < max(NO_SCALE, float(largest.max()) * SINGLE**2)
+    return dead
 
 
 def resolution(shape: tuple[int, int]) -> float:
