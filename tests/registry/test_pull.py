@@ -178,8 +178,8 @@ def test_a_disk_that_is_too_small_is_said_before_the_first_byte(
 ) -> None:
     listing = [
         Entry("model.onnx", False, 3 << 30),
-        Entry("a.pkl", False, 1 << 30),
-        Entry("b.pkl", False, 2 << 30),
+        Entry("a.txt", False, 1 << 30),
+        Entry("b.txt", False, 2 << 30),
     ]
     store = FakeStore({None: listing})
     usage = namedtuple("usage", ["total", "used", "free"])  # noqa: PYI024 - stands for shutil's
