@@ -2,7 +2,7 @@
 
 ``torch._export.serde.serialize`` hands each ``expr_str`` of ``models/NAME.json`` to
 ``sympy.sympify``, which is ``eval`` over sympy's names.  Arithmetic over symbols (``2*s77``,
-``Max(1, s0)``) is what exports contain; any other text is reported like an unknown global.
+``Max(Integer(1), Symbol('s0'))``) is what exports contain; any other text is reported like an unknown global.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gate.weights.pytorch.bytes_in_file import CUT_SHORT
 _ARITHMETIC: Final = re.compile(r"[A-Za-z0-9_ +*/%(),<>=!&|~.-]*")
 _CALLED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\s*\(")
 _FUNCTION: Final = re.compile(r"[A-Z][A-Za-z0-9]*|floor|ceiling|sqrt|log|exp|sin|cos|tan|and|or|not")
+_NAMED: Final = re.compile(r"\b(Symbol|Float)\('[A-Za-z0-9_.+-]*'")  # how sympy writes its leaves out
 _REACHING: Final = re.compile(r"__|\.\s*[A-Za-z_]")
 _MAX_SHOWN: Final = 60
 _MAX_GRAPH_BYTES: Final = 256 * 2**20  # the graph of a large language model takes some 50 MB
@@ -48,6 +49,7 @@ def unsafe_expressions(graph: memoryview) -> frozenset[str]:
 
 
 def _is_arithmetic(text: str) -> bool:
+    text = _NAMED.sub(r"\1(", text)
     return (
         _ARITHMETIC.fullmatch(text) is not None
         and _REACHING.search(text) is None

@@ -10,7 +10,7 @@ import numpy as np
 
 from gate.errors import ModelError
 from gate.weights.interface import StoredTensor
-from gate.weights.mapped import MappedTensor
+from gate.weights.mapped import MappedTensor, numpy_dtype, to_float
 from gate.weights.pytorch.bytes_in_file import CUT_SHORT, shown
 from gate.weights.pytorch.dtypes import ITEM_SIZES, STORED_AS, UNREADABLE
 from gate.weights.pytorch.rebuild import element_span
@@ -41,7 +41,7 @@ class Placement:
     byte_order: str
     extents: Mapping[str, Extent]
 
-    def mapped(self, tensor: Tensor) -> MappedTensor:
+    def mapped(self, tensor: Tensor) -> StoredReader:
         """Return the reader of the tensor's elements as they are stored.
 
         Raises
@@ -60,15 +60,38 @@ class Placement:
                 hint=CUT_SHORT,
             )
         start = storage.start * ITEM_SIZES[storage.dtype] + tensor.offset * width
-        return MappedTensor(
+        is_reinterpreted = tensor.dtype.startswith("float8_") and not is_contiguous(tensor)
+        mapped = MappedTensor(
             path=self.path,
             offset=extent.offset + start,
-            dtype=STORED_AS.get(tensor.dtype, tensor.dtype),
+            dtype="uint8" if is_reinterpreted else stored_dtype(tensor),
             shape=tensor.shape,
             strides=None if is_contiguous(tensor) else tensor.strides,
             byte_order=self.byte_order,
             limit=extent.offset + extent.size,
         )
+        return Reinterpreted(mapped, tensor.dtype) if is_reinterpreted else mapped
+
+
+@dataclass(frozen=True, slots=True)
+class Reinterpreted:
+    """Strided bytes as another one-byte type: numpy strides no float8_e5m2 by itself."""
+
+    source: MappedTensor
+    dtype: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what is read."""
+        return self.source.shape
+
+    def __call__(self) -> NDArray[Any]:
+        """Return the elements as float32."""
+        return to_float(self.stored())
+
+    def stored(self) -> NDArray[Any]:
+        """Return the elements in their storage type."""
+        return self.source.stored().view(numpy_dtype(self.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +108,11 @@ class Numbers:
     def stored(self) -> NDArray[Any]:
         """Return them as float64."""
         return self()
+
+
+def stored_dtype(tensor: Tensor) -> str:
+    """Return the type of the elements in the file: integers where the tensor is quantised."""
+    return STORED_AS.get(tensor.dtype, tensor.dtype)
 
 
 def is_contiguous(tensor: Tensor) -> bool:
@@ -118,11 +146,11 @@ def stored_tensor(name: str, tensor: Tensor, placement: Placement) -> StoredTens
     """
     mapped = placement.mapped(tensor)
     if tensor.quantizer is None:
-        return StoredTensor(name, tensor.shape, mapped.dtype, mapped)
+        return StoredTensor(name, tensor.shape, stored_dtype(tensor), mapped)
     scale = _channels(tensor.quantizer.scale, tensor, placement)
     zero_point = _channels(tensor.quantizer.zero_point, tensor, placement)
     read = Dequantised(mapped, scale, zero_point)
-    return StoredTensor(name, tensor.shape, mapped.dtype, read, root_mean_square(scale))
+    return StoredTensor(name, tensor.shape, stored_dtype(tensor), read, root_mean_square(scale))
 
 
 def _channels(

@@ -7,11 +7,13 @@ keeps parameters, buffers, submodules and attributes side by side, and ``__param
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
+from gate.weights.interface import Skipped
 from gate.weights.pytorch.archive import open_archive
 from gate.weights.pytorch.audit import leftovers
 from gate.weights.pytorch.bytes_in_file import map_file, speaking_of
@@ -28,11 +30,15 @@ from gate.weights.pytorch.zip_reader import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from gate.weights.interface import ModelWeights
+    from gate.weights.interface import ModelWeights, StoredTensor
     from gate.weights.pytorch.archive import Archive, Entry
+    from gate.weights.pytorch.tensors import Extent
 
+_INPUTS: Final = "traced_inputs"
+_CONSTANT: Final = "a constant of the graph, beside its parameters and buffers"
 _CODE: Final = "code/"
 _SOURCE, _DEBUG = ".py", ".debug_pkl"
 _DECLARED: Final = re.compile(
@@ -74,34 +80,62 @@ class TorchScriptReader:
                 hint="Load it with torch.jit.load and save it again.",
             )
         code = _code_entries(archive)
-        members = _declared_members(archive, code)
-        model = interpret(archive.bytes_of(archive.require("data.pkl")), script=True)
-        constants = interpret(archive.bytes_of(archive.require("constants.pkl")), script=True)
-        extents = storage_extents(archive, "data/", model.tensors)
-        model_tensors, model_skipped = listed(
-            model.value, Placement(str(path), byte_order(archive), extents), members
+        model, constants = _read_part(archive, "data"), _read_part(archive, "constants")
+        # only the shapes of what a traced model was called with; their storages are empty
+        inputs = [_read_part(archive, _INPUTS)] if archive.find(f"{_INPUTS}.pkl") else []
+        parts = [model, constants, *inputs]
+        order = byte_order(archive)
+        tensors, skipped = listed(
+            model.value, Placement(str(path), order, model.extents), _declared_members(archive, code)
         )
-        extents = storage_extents(archive, "constants/", constants.tensors)
-        placement = Placement(str(path), byte_order(archive), extents)
-        constant_tensors, constant_skipped = listed({"constants": constants.value}, placement, {})
-        covered = {
-            **covered_entries(archive, "data/", model.tensors),
-            **covered_entries(archive, "constants/", constants.tensors),
-        }
-        pickles = {
-            archive.require(name).name: part
-            for name, part in (("data.pkl", model), ("constants.pkl", constants))
-        }
-        unreferenced, nested, names = leftovers(archive, {*pickles, *(entry.name for entry in code)}, covered)
-        unreferenced += sum(archive.entries[name].size - part.end for name, part in pickles.items())
-        unsafe = model.unsafe_globals | constants.unsafe_globals | names | _debug_globals(archive, code)
+        found, not_found = listed(
+            {"constants": constants.value}, Placement(str(path), order, constants.extents), {}
+        )
+        is_frozen = not any(_is_matrix(tensor) for tensor in tensors)
+        not_weights = [] if is_frozen else [_skipped(tensor) for tensor in found if _is_matrix(tensor)]
+        covered = {name: count for part in parts for name, count in part.covered.items()}
+        used = {*(part.entry.name for part in parts), *(entry.name for entry in code)}
+        unreferenced, nested, names = leftovers(archive, used, covered)
         return Contents(
-            (*model_tensors, *constant_tensors),
-            (*model_skipped, *constant_skipped),
-            unsafe,
-            unreferenced,
+            (*tensors, *found) if is_frozen else tensors,
+            (*skipped, *not_weights, *not_found),
+            names.union(_debug_globals(archive, code), *(part.unsafe_globals for part in parts)),
+            unreferenced + sum(part.entry.size - part.end for part in parts),
             nested,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One pickle of the archive, and the storages in the folder of its name."""
+
+    entry: Entry
+    value: object
+    end: int
+    unsafe_globals: frozenset[str]
+    extents: Mapping[str, Extent]
+    covered: Mapping[str, int]
+
+
+def _read_part(archive: Archive, name: str) -> _Part:
+    entry = archive.require(f"{name}.pkl")
+    pickled = interpret(archive.bytes_of(entry), script=True)
+    return _Part(
+        entry,
+        pickled.value,
+        pickled.end,
+        pickled.unsafe_globals,
+        storage_extents(archive, f"{name}/", pickled.tensors),
+        covered_entries(archive, f"{name}/", pickled.tensors),
+    )
+
+
+def _is_matrix(tensor: StoredTensor) -> bool:
+    return len(tensor.shape) > 1
+
+
+def _skipped(tensor: StoredTensor) -> Skipped:
+    return Skipped(tensor.name, _CONSTANT, math.prod(tensor.shape), matrix=False)
 
 
 def _code_entries(archive: Archive) -> list[Entry]:
