@@ -79,7 +79,7 @@ def _facts(metric: Any) -> list[tuple[str, str]]:
 
 def flags_page() -> str:
     """Return the table of flags."""
-    from gate.spectra import FLAGS  # noqa: PLC0415
+    from gate.spectra.flags import FLAGS  # noqa: PLC0415
 
     lines = [_MADE, "# Flags\n", "What the engine says of a layer beside its figures.\n"]
     lines += ["| flag | meaning |", "|---|---|"]
@@ -87,10 +87,28 @@ def flags_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def policy_page() -> str:
+    """Return the reference of the policy language."""
+    from gate.policy.reference import reference  # noqa: PLC0415
+
+    return reference()
+
+
+def policy_schema() -> str:
+    """Return the JSON Schema of policy files."""
+    import json  # noqa: PLC0415
+
+    from gate.policy.schema import json_schema  # noqa: PLC0415
+
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/commands.md": commands_page,
-    "docs/reference/metrics.md": metrics_page,
+    "docs/metrics.md": metrics_page,
     "docs/reference/flags.md": flags_page,
+    "docs/reference/policy.md": policy_page,
+    "docs/reference/policy.schema.json": policy_schema,
 }
 
 

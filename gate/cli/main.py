@@ -11,7 +11,7 @@ import typer
 
 from gate import __version__
 from gate.cli import analyze, check, demo, doctor, policy, promote
-from gate.cli.console import complain
+from gate.cli.console import complain, say
 from gate.errors import ExitCode, GateError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: BaseException) -> ExitCode:
     """Tell a person what ended the command, and return the exit code that means it."""
     if isinstance(error, GateError):
-        complain(str(error), error.hint)
+        _tell(error)
         return error.exit_code
     for kinds, code, message, hint in _ENDINGS:
         if isinstance(error, kinds):
@@ -91,6 +91,15 @@ def _explain(error: BaseException) -> ExitCode:
     if isinstance(error, SystemExit):
         raise error
     return _usage_or_fault(error)
+
+
+def _tell(error: GateError) -> None:
+    """Show an error; of a policy file every mistake, not the first alone."""
+    problems = getattr(error, "problems", ())
+    for problem in problems:
+        say(str(problem))  # file:line:column first, as editors and CI expect
+    if not problems:
+        complain(str(error), error.hint)
 
 
 _UNDONE = "nothing half-written is left behind"

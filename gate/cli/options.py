@@ -59,7 +59,8 @@ Policies = Annotated[
         "--policy",
         "-p",
         envvar="GATE_POLICY",
-        help="A policy file; may repeat, all must pass.  [default: the packaged default.yaml]",
+        help="A policy file, or a packaged one by name (default, strict, llm); may repeat, all must pass.  "
+        "[default: default]",
     ),
 ]
 Baselines = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gate.cli.console import deliver, say
+from gate.cli.console import deliver
 
 if TYPE_CHECKING:
     from gate.policy import Policy
@@ -77,15 +77,6 @@ def explain(files: Files, *, output: Output = None) -> None:
 
 
 def _loaded(files: list[str]) -> tuple[Policy, ...]:
-    """Load every file; list every mistake on stderr before giving up."""
-    from gate.policy import PACKAGED, InvalidPolicyError, load_policies, packaged_policy  # noqa: PLC0415
+    from gate.policy import load_policies, policy_path  # noqa: PLC0415 - keeps `gate --help` fast
 
-    paths = [
-        packaged_policy(name) if name in PACKAGED and not Path(name).exists() else name for name in files
-    ]
-    try:
-        return load_policies(paths)
-    except InvalidPolicyError as error:
-        for problem in error.problems:
-            say(str(problem))
-        raise typer.Exit(int(error.exit_code)) from error
+    return load_policies([policy_path(name) for name in files])

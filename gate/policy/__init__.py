@@ -13,7 +13,7 @@ operators) → :mod:`.judge` → :mod:`.outcome`.
 
 from gate.policy.digest import policy_digest
 from gate.policy.judge import error_verdict, judge, nothing_verdict, sentence
-from gate.policy.load import PACKAGED, load_policies, load_policy, packaged_policy, parse_policy
+from gate.policy.load import PACKAGED, load_policies, load_policy, packaged_policy, parse_policy, policy_path
 from gate.policy.matching import governing, governs
 from gate.policy.metrics import needed_groups
 from gate.policy.outcome import exit_code, worst
@@ -38,6 +38,7 @@ __all__ = [
     "packaged_policy",
     "parse_policy",
     "policy_digest",
+    "policy_path",
     "sentence",
     "worst",
 ]

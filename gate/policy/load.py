@@ -86,6 +86,17 @@ def packaged_policy(name: str = "default") -> Path:
     raise InvalidPolicyError([Problem(where, "the packaged policy is not installed", "reinstall the gate")])
 
 
+def policy_path(name: Path | str) -> Path:
+    """Return the file that ``name`` means: a path, or a packaged policy where no such file exists.
+
+    Raises
+    ------
+    gate.errors.PolicyError
+        The installation lacks that packaged policy.
+    """
+    return packaged_policy(str(name)) if str(name) in PACKAGED and not Path(name).exists() else Path(name)
+
+
 def parse_policy(text: str, file: str = "<policy>") -> Policy:
     """Return the policy in ``text``; ``file`` is the name that mistakes are reported under.
 

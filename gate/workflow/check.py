@@ -67,11 +67,10 @@ def load_governing(request: CheckRequest, model: str | None, alias: str | None =
     gate.errors.PolicyError
         A policy file is not valid.
     """
-    from gate.policy import governing, load_policies, packaged_policy  # noqa: PLC0415 - pydantic and YAML
+    from gate.policy import governing, load_policies, policy_path  # noqa: PLC0415 - pydantic and YAML
 
-    return governing(
-        load_policies(request.policies or (packaged_policy("default"),)), model=model, alias=alias
-    )
+    files = request.policies or ("default",)
+    return governing(load_policies([policy_path(file) for file in files]), model=model, alias=alias)
 
 
 def check_source(request: CheckRequest, progress: Progress | None = None) -> CheckResult:
@@ -171,17 +170,18 @@ def _baselines(
         if registry is None and spec.startswith(("models:", "runs:")):
             registry = connect(request.address)
         choice = choose_baseline((spec,), located.resolved, registry.connection if registry else None)
+        why = choice.why.removeprefix(f"{printable(spec)}: ")  # the judge names the spec itself
         if choice.resolved is None:
-            return Baseline(spec, None, None, choice.why)
+            return Baseline(spec, None, None, why)
         found = Located(choice.resolved, registry)
         uri = choice.resolved.uri
         if uri not in measured:
             try:
                 measured[uri] = measure(found, settings, progress)
             except (ModelError, NothingToMeasureError) as error:
-                return Baseline(spec, uri, None, f"{choice.why}, but it cannot be measured: {error}")
+                return Baseline(spec, uri, None, f"{why}, but it cannot be measured: {error}")
         metrics = registry.run_metrics(choice.resolved) if registry else {}
-        return Baseline(spec, uri, measured[uri], choice.why, metrics)
+        return Baseline(spec, uri, measured[uri], why, metrics)
 
     return resolve
 
