@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gate.spectra.zero import dead_matrices
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -84,7 +86,7 @@ def _entropy(spectrum: Spectrum, rank: int, epsilon: float) -> float | None:
 
 
 def _scale_spread(per_matrix: tuple[NDArray[np.float64], ...]) -> float | None:
-    """Return the standard deviation, in decades, of the slices' squared Frobenius norms."""
+    """Return the standard deviation, in decades, of the squared Frobenius norms of slices not dead."""
     sums = np.array([values.sum() for values in per_matrix])
-    alive = sums[sums > 0]
+    alive = sums[~dead_matrices(sums)]
     return float(np.log10(alive).std()) if len(alive) > 1 else None

@@ -151,6 +151,7 @@ def test_a_dead_slice_is_flagged_and_does_not_reach_the_fit(dead: float) -> None
     alone = row_of(layer_of(others, "conv1d"))
     assert row.alpha == pytest.approx(alone.alpha, rel=1e-9)
     assert row.x_min == pytest.approx(alone.x_min)
+    assert row.scale_spread == pytest.approx(alone.scale_spread)
 
 
 @pytest.mark.parametrize(

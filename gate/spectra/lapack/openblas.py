@@ -57,7 +57,7 @@ class OpenBlas:
         rows, columns = matrix.shape
         size = min(rows, columns)
         gram = np.zeros((size, size), dtype, order="F")
-        if matrix.dtype == dtype and matrix.flags.c_contiguous:
+        if matrix.dtype == dtype and matrix.flags.c_contiguous and matrix.flags.aligned:
             self._syrk(gram, matrix, tall=rows >= columns)
             return gram
         depth = max(64, _PANEL_BYTES // (size * gram.itemsize))

@@ -59,6 +59,14 @@ def test_gram_of_a_strided_view_in_many_panels(monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(np.tril(openblas().gram(view, np.float64)), np.tril(expected), rtol=1e-10)
 
 
+def test_gram_of_bytes_that_are_swapped_or_lie_askew() -> None:
+    matrix = gaussian(60, 40)
+    expected = np.tril(matrix.T @ matrix)
+    askew = np.frombuffer(b"\0" + matrix.tobytes(), np.float64, matrix.size, 1).reshape(matrix.shape)
+    for stored in (matrix.astype(">f8"), askew):
+        np.testing.assert_allclose(np.tril(openblas().gram(stored, np.float64)), expected, rtol=1e-10)
+
+
 @pytest.mark.parametrize("width", [8, 48, 96])
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 def test_both_reductions_find_numpys_eigenvalues(width: int, precision: type[np.floating[Any]]) -> None:
