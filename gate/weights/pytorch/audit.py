@@ -28,6 +28,7 @@ BOOKKEEPING: Final = frozenset(
 """Entries of a few bytes that torch writes beside the model."""
 
 _MAX_BOOKKEEPING: Final = 256
+_MOST_SCANNED: Final = 100  # of the archives within; they are named in any case
 _ARCHIVE_MAGIC: Final = (
     LOCAL_HEADER,
     b"\x1f\x8b\x08",
@@ -67,7 +68,7 @@ def leftovers(
             is_nested = _looks_packed(entry.name, bytes(_beginning(archive, entry)))
         if is_nested:
             nested.append(entry.name)
-            names |= _named_within(archive, entry)
+            names |= _named_within(archive, entry) if len(nested) <= _MOST_SCANNED else frozenset()
     return unreferenced, tuple(nested), names
 
 

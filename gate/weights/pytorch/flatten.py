@@ -62,7 +62,6 @@ class _Walk:
     members: Mapping[str, frozenset[str]] | None
     tensors: list[tuple[str, Tensor]] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    places: list[_Place] = field(default_factory=list)
     attributes: list[_Place] = field(default_factory=list)
     listed: set[object] = field(default_factory=set)
     used: dict[str, int] = field(default_factory=dict)
@@ -88,8 +87,7 @@ def named_tensors(root: object, members: Mapping[str, frozenset[str]] | None = N
         themselves.
     """
     walk = _Walk(members)
-    walk.places.append(_Place(root, ""))
-    _drain(walk, walk.places)
+    _drain(walk, [_Place(root, "")])
     walk.attributes.reverse()
     _drain(walk, walk.attributes)
     return NamedTensors(tuple(walk.tensors), tuple(walk.skipped))
@@ -124,13 +122,11 @@ def _visit(walk: _Walk, place: _Place) -> Iterator[_Place]:
             walk.attributes.extend(_attributes(place, state))
         if is_new or place.reason != _ATTRIBUTE:
             yield from _module_places(place, state)
-    elif not is_new:
-        return
-    elif _is_optimizer(place, value):
-        _skip_optimizer(walk, place)
     elif isinstance(value, Stub) and walk.members is not None and not value.called:
         yield from _script_places(walk.members, place, value)
-    else:
+    elif is_new and _is_optimizer(place, value):
+        _skip_optimizer(walk, place)
+    elif is_new:
         yield from _container_places(place, value)
 
 
@@ -147,7 +143,8 @@ def module_state(value: object) -> Mapping[object, object] | None:
 
 def _module_places(place: _Place, state: Mapping[object, object]) -> Iterator[_Place]:
     unsaved = state.get("_non_persistent_buffers_set")
-    left_out = [item for item in unsaved.items if isinstance(item, str)] if isinstance(unsaved, Items) else []
+    names = unsaved.items if isinstance(unsaved, Items) else []
+    left_out = frozenset(name for name in names if isinstance(name, str))
     for group in _MODULE_GROUPS:
         for key, value in _pairs(state[group]):
             reason = _NOT_SAVED if group == "_buffers" and key in left_out else place.reason
@@ -203,7 +200,7 @@ def _stub_places(place: _Place, value: object) -> Iterator[_Place]:
     if not isinstance(value, Stub):
         return
     state = value.state
-    if is_packed(value) and isinstance(state, tuple):
+    if is_packed(value) and isinstance(state, tuple) and state:
         state = state[0]  # beside it stands the name of its class
     for inner in (value.attributes, value.entries, value.items, state, value.arguments):
         if isinstance(inner, _Holder):
@@ -285,8 +282,9 @@ def _unique(walk: _Walk, name: str) -> str:
 
 def _is_optimizer(place: _Place, value: object) -> bool:
     """Tell an optimizer's state by its layout (``torch.optim``) or by the name it is saved under."""
-    if isinstance(value, dict) and value.keys() >= _OPTIMIZER_KEYS:
-        return True
+    if isinstance(value, dict) and value.keys() == _OPTIMIZER_KEYS:
+        # exactly this: a model's tensors beside two such keys would be hidden by them
+        return isinstance(value["state"], dict) and isinstance(value["param_groups"], list)
     return place.name.rpartition(".")[2] in _OPTIMIZER_NAMES and isinstance(value, dict | list)
 
 

@@ -82,7 +82,7 @@ def _text(machine: Machine, size: int) -> None:
         return
     _charge_text(machine, size)
     try:
-        machine.push(str(machine.cursor.data[start : start + size], "utf-8", "surrogatepass"))
+        machine.push(str(machine.cursor.data[start : start + size], "utf-8"))
     except UnicodeDecodeError:
         machine.push(blob)
 
@@ -112,7 +112,10 @@ def _quoted(machine: Machine) -> None:
 def _unicode_line(machine: Machine) -> None:
     line = machine.cursor.line()
     _charge_text(machine, len(line))
-    machine.push(_decoded(line, "raw_unicode_escape"))
+    text = _decoded(line, "raw_unicode_escape")
+    # a lone surrogate could not even be printed
+    is_text = not any("\ud800" <= character <= "\udfff" for character in text)
+    machine.push(text if is_text else Blob(machine.cursor.position - len(line) - 1, len(line)))
 
 
 def _decoded(line: bytes, encoding: str) -> str:

@@ -9,7 +9,9 @@ called.  Shared references stay shared; copying containers is charged to the sam
 What is reported as unsafe: a global that is not known (``known.py``), unless it is only used as the
 class of a bare new instance with a module's state (``_parameters``, ``_buffers``, ``_modules``), as a
 user's own ``torch.nn.Module`` is.  So the same class called with arguments, merely referenced, or
-changed in place is reported; so is a known global that is not meant to be called and is.
+changed in place is reported, and so is a call of its instance; so is a known global that is not
+meant to be called and is.  What remains is that loading imports the package which defines the class:
+that is the model's own code, without which it cannot be loaded at all.
 """
 
 from __future__ import annotations
@@ -217,12 +219,10 @@ class Machine:
         """Return what stands for ``function(*arguments)``; report the call unless it is known."""
         if not isinstance(arguments, tuple):
             raise ModelError("the pickle calls with something other than a tuple", hint=CUT_SHORT)
-        if not isinstance(function, GlobalName):
+        if not isinstance(function, GlobalName) or function.qualified not in CALLABLE:
+            self._report(function)
             return Stub(function, arguments, called=True)
         name = function.qualified
-        if name not in CALLABLE:
-            self._called.add(name)
-            return Stub(function, arguments, called=True)
         if name in TENSOR_FUNCTIONS:
             return self._seen(TENSOR_FUNCTIONS[name](arguments))
         if name == REBUILD_FROM_TYPE:
@@ -231,6 +231,13 @@ class Machine:
             return self._reconstructed(name, arguments)
         return self._plain(function, arguments)
 
+    def _report(self, used: object) -> None:
+        """Report a global that is called or changed, or whose instance is: its own code would run."""
+        made_of = used.made_of if isinstance(used, Stub) else used
+        # deeper there is nothing to add: whatever a stub was made from by a stub is reported already
+        if isinstance(made_of, GlobalName):
+            self._called.add(made_of.qualified)
+
     def _seen(self, made: object) -> object:
         if isinstance(made, Tensor):
             self.tensors.append(made)
@@ -238,8 +245,8 @@ class Machine:
 
     def _rebuilt_from_type(self, arguments: tuple[object, ...]) -> object:
         function, _, inner, state = (*arguments, None, None, None, None)[:4]
-        if isinstance(function, GlobalName) and function.qualified not in CALLABLE:
-            self._called.add(function.qualified)
+        if not isinstance(function, GlobalName) or function.qualified not in CALLABLE:
+            self._report(function)
         return self._seen(from_type(function, inner, state))
 
     def _reconstructed(self, name: str, arguments: tuple[object, ...]) -> object:
@@ -288,13 +295,15 @@ class Machine:
             if cls.qualified in DICT_TYPES | SEQUENCE_TYPES | SET_TYPES | PASSED_THROUGH:
                 return self._plain(cls, arguments)
             if arguments and not is_known(cls, script=self._script):
-                self._called.add(cls.qualified)
+                self._report(cls)
+        elif isinstance(cls, Stub):
+            self._report(cls)
         return Stub(cls, arguments)
 
     def build(self, target: object, state: object) -> None:
         """Give ``target`` its state; a user's class whose instance gets a module's state is excused."""
         if isinstance(target, GlobalName):
-            self._called.add(target.qualified)  # would change the class or function itself
+            self._report(target)  # would change the class or function itself
         elif isinstance(target, Stub):
             self._set_state(target, state)
         elif not isinstance(target, dict | Tensor | OpaqueTensor | Items | Storage):
@@ -317,21 +326,22 @@ class Machine:
 
     def extend(self, target: object, values: list[object]) -> None:
         """Append ``values`` to a list, set or an instance that stands for one."""
+        if isinstance(target, GlobalName | Stub):
+            self._report(target)  # a method of its own would be called
         if isinstance(target, list):
             target.extend(values)
         elif isinstance(target, Items | Stub):
             target.items.extend(values)
-        elif isinstance(target, GlobalName):
-            self._called.add(target.qualified)
-        else:
+        elif not isinstance(target, GlobalName):
             raise ModelError("the pickle appends to something that is no list", hint=CUT_SHORT)
 
     def set_items(self, target: object, values: list[object]) -> None:
         """Set alternating keys and values in a dictionary or an instance that stands for one."""
         if len(values) % 2:
             raise ModelError("the pickle sets a key without a value", hint=CUT_SHORT)
+        if isinstance(target, GlobalName | Stub):
+            self._report(target)  # a method of its own would be called
         if isinstance(target, GlobalName):
-            self._called.add(target.qualified)
             return
         entries = target.entries if isinstance(target, Stub) else target
         if not isinstance(entries, dict):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PICKLE_MAGIC: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 _PICKLE_SUFFIXES: Final = (".pkl", ".pickle")
 _DEEPEST: Final = 3
-_MOST_PICKLES: Final = 1000
+_MOST_PICKLES: Final = 100
 
 
 def scan_globals(path: Path) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ _DECLARED: Final = re.compile(
     re.MULTILINE,
 )
 _QUOTED: Final = re.compile(r'"([^"]*)"')
-_MAX_CODE_BYTES: Final = 256 * 2**20
+_MAX_CODE_BYTES: Final = 64 * 2**20
 """Source code and debug tables of one archive, inflated, in all."""
 
 

@@ -92,6 +92,19 @@ def test_a_checkpoint_gives_its_models_and_leaves_the_optimizer() -> None:
     assert skipped == {"optim": (6, False), "optimizer": (20, False)}
 
 
+def test_weights_cannot_hide_behind_an_optimizers_keys() -> None:
+    decoy = {"state": b"}", "param_groups": b"]", "fc.weight": tensor("0", (2, 3))}
+    assert names(dict_of(decoy)) == ["fc.weight"]
+    assert names(dict_of({"state": tensor("0", (2, 3)), "param_groups": tensor("1", (2, 3))})) == [
+        "state",
+        "param_groups",
+    ]
+
+
+def test_an_empty_packed_object_holds_nothing() -> None:
+    assert names(named("torch", "ScriptObject") + b")\x81)b") == []
+
+
 def test_one_name_spelt_in_two_ways_stays_two_names() -> None:
     both = dict_of({"a.b": tensor("0", (2, 2)), "a": dict_of({"b": tensor("1", (2, 2))})})
     assert names(both) == ["a.b", "a.b#2"]

@@ -149,6 +149,10 @@ def test_a_users_module_class_is_excused_and_only_as_that() -> None:
     assert unsafe(both + call(USER_CLASS)) == {"shop.nets.Net"}
     assert unsafe(both + USER_CLASS + b"}b") == {"shop.nets.Net"}
     assert unsafe(both + USER_CLASS + tuple_of(text("x")) + b"\x81") == {"shop.nets.Net"}
+    # its instance called, or appended to: methods of its own would run
+    assert unsafe(module(USER_CLASS, {}) + tuple_of(text("x")) + b"R") == {"shop.nets.Net"}
+    assert unsafe(module(USER_CLASS, {}) + text("x") + b"a") == {"shop.nets.Net"}
+    assert unsafe(module(USER_CLASS, {}) + text("x") + text("y") + b"s") == {"shop.nets.Net"}
 
 
 @pytest.mark.parametrize(
@@ -238,6 +242,8 @@ def test_long_strings_stay_in_the_file() -> None:
         + (named("__builtin__", "list") + b"h\x00\x85R") * 5000
         + b"e",
         b"(" * 300_000,
+        USER_CLASS + b")R" * 100_000,
+        USER_CLASS + b")\x81" * 100_000 + b"Na" * 50_000,
     ],
 )
 def test_bombs_take_neither_time_nor_memory(opcodes: bytes) -> None:
@@ -267,6 +273,15 @@ def test_steps_names_and_copies_are_limited() -> None:
     )
     with pytest.raises(UnsafeModelError, match="steps"):
         run(copies)
+
+
+def test_text_that_cannot_be_printed_stays_in_the_file() -> None:
+    lone = b"X\x03\x00\x00\x00\xed\xa0\x80"
+    assert isinstance(run(lone).value, Blob)
+    assert isinstance(run(b"V\\ud800\n").value, Blob)
+    assert run(b"V\\u00e9\n").value == "é"
+    with pytest.raises(UnsafeModelError, match="other than text"):
+        run(text("os") + lone + b"\x93")
 
 
 def test_an_undecided_set_is_read_once() -> None:
