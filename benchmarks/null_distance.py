@@ -18,17 +18,17 @@ from gate.spectra.randomness.bulk import ks_distance
 from gate.spectra.randomness.wishart import spectra
 
 SEED: Final = 20240607
-COLUMNS: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+COLUMNS: Final = (2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64, 128, 256, 512)
 ASPECT: Final = (1, 2, 8, 64)
-MATRICES: Final = (1, 3, 9, 25, 64)
-EIGENVALUES: Final = 1_000_000
-"""Eigenvalues drawn per point of the grid, which bounds the time; at least 100 layers, at most 2000."""
+MATRICES: Final = (1, 2, 3, 5, 9, 25, 64)
+EIGENVALUES: Final = 500_000
+"""Eigenvalues drawn per point of the grid, which bounds the time; at least 100 layers, at most 4000."""
 
 
 def simulate(rows: int, columns: int, matrices: int) -> tuple[float, float]:
     """Return mean and standard deviation of ln D over seeded Gaussian layers."""
     generator = np.random.default_rng([SEED, rows, columns, matrices])
-    draws = min(2000, max(100, EIGENVALUES // (columns * matrices)))
+    draws = min(4000, max(100, EIGENVALUES // (columns * matrices)))
     logarithms = np.empty(draws)
     for index in range(draws):
         drawn = spectra(generator, rows, columns, matrices)

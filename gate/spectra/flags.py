@@ -36,7 +36,7 @@ FLAGS: Final[Mapping[str, str]] = {
     "under-trained": "Alpha is above 6: a light tail, seen in under-trained layers.",
     "float32": "The linear algebra ran in single precision.",
     "unknown-rounding": "The storage type's rounding is not known; zero was judged as for float32.",
-    "bulk-plus-spikes": "Noise with some eigenvalues beside it describes the spectrum better than a power law.",
+    "bulk-plus-spikes": "Noise with some eigenvalues beside it describes the spectrum, not a power law.",
     "correlation-traps": "Shuffling the weights leaves eigenvalues beyond the random edge: arXiv:2506.04434.",
 }
 """Flag to meaning; docs and explanations are made from it."""

@@ -164,7 +164,7 @@ class _Sums:
         """Return T of each matrix, its spectrum brought to the units of the sums."""
         trace = spectra.sum(axis=1)
         unit = np.divide(self.energy, trace, out=np.zeros_like(trace), where=trace > 0)
-        squares = (spectra**2).sum(axis=1) * unit**2
+        squares = ((spectra * unit[:, None]) ** 2).sum(axis=1)
         turning_back = (self.columns**2).sum(axis=1) + (self.rows**2).sum(axis=1) - self.fourth
         return np.asarray(squares - turning_back)
 

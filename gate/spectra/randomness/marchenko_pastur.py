@@ -35,11 +35,11 @@ def cumulative(values: NDArray[np.float64], rows: int, columns: int) -> NDArray[
     low, high = (edge / rows for edge in edges(rows, columns))
     x = np.clip(values / rows, low, high)
     root = np.sqrt(np.maximum((high - x) * (x - low), 0.0))
-    middle = np.arcsin(np.clip((2 * x - low - high) / (high - low), -1, 1))
-    if rows == columns:  # the last term vanishes with 1 - ratio
-        return np.asarray(0.5 + (root + 2 * middle) / (2 * np.pi))
-    inverse = np.arcsin(np.clip(((low + high) * x - 2 * low * high) / (x * (high - low)), -1, 1))
-    return np.asarray(0.5 + (root + (1 + ratio) * middle - (1 - ratio) * inverse) / (2 * np.pi * ratio))
+    terms = root + (1 + ratio) * np.arcsin(np.clip((2 * x - low - high) / (high - low), -1, 1))
+    if rows != columns:  # else the last term vanishes with 1 - ratio
+        inverse = np.clip(((low + high) * x - 2 * low * high) / (x * (high - low)), -1, 1)
+        terms -= (1 - ratio) * np.arcsin(inverse)
+    return np.clip(0.5 + terms / (2 * np.pi * ratio), 0.0, 1.0)
 
 
 @lru_cache(maxsize=64)

@@ -43,30 +43,30 @@ def critical_value(level: float, rows: int, columns: int, matrices: int) -> floa
 @lru_cache(maxsize=512)
 def _moments(rows: int, columns: int, matrices: int) -> tuple[float, float]:
     """Return mean and standard deviation of ln D."""
-    axes, scaled_mean, deviation = _table()
-    point = np.log([columns, rows / columns, matrices])
-    mean = float(np.log(max(_interpolate(scaled_mean, axes, point), 1e-3))) - float(np.log(columns))
-    point[0] = min(point[0], axes[0][-1])  # the spread is not extrapolated
-    return mean, _interpolate(deviation, axes, point)
+    axes, mean, deviation = _table()
+    within = np.log(rows / columns), np.log(matrices)
+    means, deviations = (
+        _along(_along(values, axes[1], within[0], 1), axes[2], within[1], 1) for values in (mean, deviation)
+    )
+    # M·D, not ln D, is linear in ln M, and goes on being so beyond the table.
+    scaled = np.exp(means + axes[0])
+    at = float(np.log(columns))
+    slope = (scaled[-1] - scaled[-2]) / (axes[0][-1] - axes[0][-2])
+    median = float(np.interp(at, axes[0], scaled)) + max(0.0, at - axes[0][-1]) * slope
+    return float(np.log(median)) - at, float(np.interp(at, axes[0], deviations))
+
+
+def _along(
+    values: NDArray[np.float64], axis: NDArray[np.float64], at: float, number: int
+) -> NDArray[np.float64]:
+    """Interpolate linearly along one axis of the table, the ends held."""
+    return np.apply_along_axis(lambda line: np.interp(at, axis, line), number, values)
 
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[list[NDArray[np.float64]], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the logarithms of the axes, M·exp(mean of ln D) and the deviation of ln D."""
+    """Return the logarithms of the axes, and mean and deviation of ln D over them."""
     text = files(__package__).joinpath("null_distance.json").read_text(encoding="utf-8")
     stored = json.loads(text)
     axes = [np.log(np.asarray(stored[name], dtype=np.float64)) for name in _AXES]
-    mean = np.asarray(stored["mean_log_distance"], dtype=np.float64)
-    return axes, np.exp(mean + axes[0][:, None, None]), np.asarray(stored["deviation_log_distance"])
-
-
-def _interpolate(
-    values: NDArray[np.float64], axes: list[NDArray[np.float64]], point: NDArray[np.float64]
-) -> float:
-    """Interpolate linearly along each axis in turn; only the first (columns) extrapolates upwards."""
-    for number, (axis, at) in enumerate(zip(axes, point, strict=True)):
-        low = int(np.clip(np.searchsorted(axis, at) - 1, 0, len(axis) - 2))
-        share = (at - axis[low]) / (axis[low + 1] - axis[low])
-        share = max(share, 0.0) if number == 0 else min(max(share, 0.0), 1.0)
-        values = values[low] * (1 - share) + values[low + 1] * share
-    return float(values)
+    return axes, np.asarray(stored["mean_log_distance"]), np.asarray(stored["deviation_log_distance"])

@@ -102,6 +102,7 @@ CONDITIONS: Final[tuple[tuple[Phase, tuple[Condition, ...]], ...]] = (
             Condition("equalised_correlation_p_value", ">=", LEVEL),
             Condition("equalised_flatness_p_value", ">=", LEVEL),
             Condition("equalised_spikes", "==", 0),
+            Condition("equalised_largest_entry", "<=", "largest_noise_entry"),
         ),
     ),
     (
@@ -206,8 +207,12 @@ def _equalised_figures(spectrum: Spectrum) -> Figures:
     """Return the test and the spikes of the matrices once rows and columns have equal norms.
 
     Only computed where the entries look independent but eigenvalues stand beyond the edge, since
-    it costs a second set of eigenvalues.
+    it costs a second set of eigenvalues.  A few huge entries are no scale of rows or columns, but
+    would pass for one: hence the largest entry, beside the largest that as many Gaussian ones have
+    but for a share :data:`LEVEL` of layers.
     """
+    from scipy.special import ndtri  # noqa: PLC0415  (scipy loads slowly)
+
     matrices = tuple(equalise(matrix) for matrix in spectrum.matrices)
     matrices = tuple(matrix for matrix in matrices if matrix.size and matrix.shape[1] > 1)
     tests, spikes = [], 0
@@ -222,7 +227,13 @@ def _equalised_figures(spectrum: Spectrum) -> Figures:
         spikes += fit.spikes
     if not tests:
         return {}
-    return {**_correlation_figures(pool(tests), "equalised_"), "equalised_spikes": spikes}
+    entries = sum(matrix.size for matrix in matrices)
+    return {
+        **_correlation_figures(pool(tests), "equalised_"),
+        "equalised_spikes": spikes,
+        "equalised_largest_entry": max(float(np.abs(matrix).max()) for matrix in matrices),
+        "largest_noise_entry": -float(ndtri(LEVEL / (2 * entries))),
+    }
 
 
 def _first_that_holds(figures: Figures) -> dict[str, Any]:
