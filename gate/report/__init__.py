@@ -17,10 +17,13 @@ from typing_extensions import assert_never
 
 from gate.errors import UsageError
 from gate.report.csv import CsvFormat
+from gate.report.github import GithubFormat
+from gate.report.gitlab import GitlabFormat
 from gate.report.html import HtmlFormat
-from gate.report.json import JsonFormat, load_analysis, load_verdict
+from gate.report.json import JsonFormat, load_analysis, load_report, load_verdict
 from gate.report.junit import JunitFormat
 from gate.report.markdown import MarkdownFormat
+from gate.report.sarif import SarifFormat
 from gate.report.text import TextFormat
 from gate.text import printable
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from gate.policy.interface import Verdict
     from gate.report.interface import Format
 
-FormatName = Literal["text", "json", "csv", "junit", "markdown", "html"]
+FormatName = Literal["text", "json", "csv", "junit", "sarif", "markdown", "html", "github", "gitlab"]
 """The names ``--format`` accepts."""
 
 FORMATS: Final[tuple[Format, ...]] = (
@@ -37,12 +40,17 @@ FORMATS: Final[tuple[Format, ...]] = (
     JsonFormat(),
     CsvFormat(),
     JunitFormat(),
+    SarifFormat(),
     MarkdownFormat(),
     HtmlFormat(),
+    GithubFormat(),
+    GitlabFormat(),
 )
 
 
-def get_format(name: FormatName, *, color: bool = False, width: int = 500) -> Format:
+def get_format(  # noqa: PLR0911 - an arm per format, which mypy checks to be all of them
+    name: FormatName, *, color: bool = False, width: int = 500
+) -> Format:
     """Return the format called ``name``; ``color`` and ``width`` (columns) are for text only."""
     match name:
         case "text":
@@ -53,10 +61,16 @@ def get_format(name: FormatName, *, color: bool = False, width: int = 500) -> Fo
             return CsvFormat()
         case "junit":
             return JunitFormat()
+        case "sarif":
+            return SarifFormat()
         case "markdown":
             return MarkdownFormat()
         case "html":
             return HtmlFormat()
+        case "github":
+            return GithubFormat()
+        case "gitlab":
+            return GitlabFormat()
         case _:
             assert_never(name)
 
@@ -101,6 +115,7 @@ __all__ = [
     "format_name",
     "get_format",
     "load_analysis",
+    "load_report",
     "load_verdict",
     "render_analysis",
     "render_verdict",

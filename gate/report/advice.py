@@ -69,12 +69,13 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
 
 def _advice(rules: tuple[RuleResult, ...]) -> tuple[str, ...]:
     """Return the advice for the metrics of these rules, each once."""
-    found = (
-        next((text for prefix, text in _BY_METRIC if rule.metric.startswith(prefix)), None)
-        for rule in rules
-        if rule.outcome == "failed"
-    )
+    found = (metric_advice(rule.metric) for rule in rules if rule.outcome == "failed")
     return tuple(dict.fromkeys(text for text in found if text))
+
+
+def metric_advice(metric: str) -> str | None:
+    """Return what to do when a rule about this metric fails."""
+    return next((text for prefix, text in _BY_METRIC if metric.startswith(prefix)), None)
 
 
 def _uri(verdict: Verdict) -> str:

@@ -104,17 +104,9 @@ def load_verdict(text: str | bytes) -> Verdict:
     gate.errors.UsageError
         The text is too large, not JSON, not a verdict, or of a schema this version does not know.
     """
-    from gate.policy.interface import VERDICT_SCHEMA, Verdict  # noqa: PLC0415 - rendering does not need the room
+    from gate.policy.interface import VERDICT_SCHEMA  # noqa: PLC0415 - rendering does not need the room
 
-    document = _document(text, VERDICT_SCHEMA)
-    analysis = document.get("analysis")
-    _check_analysis(analysis)
-    _mend_verdict(document)
-    _restore_numbers(document)
-    if isinstance(analysis, dict):
-        _restore_numbers(analysis)
-    verdict: Verdict = _validated(document, Verdict)
-    return verdict
+    return _verdict(_document(text, VERDICT_SCHEMA))
 
 
 def load_analysis(text: str | bytes) -> Analysis:
@@ -125,16 +117,49 @@ def load_analysis(text: str | bytes) -> Analysis:
     gate.errors.UsageError
         As for :func:`load_verdict`.
     """
-    from gate.analysis.interface import ANALYSIS_SCHEMA, Analysis  # noqa: PLC0415 - as above
+    from gate.analysis.interface import ANALYSIS_SCHEMA  # noqa: PLC0415 - as above
 
-    document = _document(text, ANALYSIS_SCHEMA)
+    return _analysis(_document(text, ANALYSIS_SCHEMA))
+
+
+def load_report(text: str | bytes) -> Verdict | Analysis:
+    """Return the verdict or the analysis that :func:`dumps` wrote, whichever it is.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        As for :func:`load_verdict`.
+    """
+    from gate.analysis.interface import ANALYSIS_SCHEMA  # noqa: PLC0415 - as above
+    from gate.policy.interface import VERDICT_SCHEMA  # noqa: PLC0415 - as above
+
+    document = _document(text, VERDICT_SCHEMA, ANALYSIS_SCHEMA)
+    return _verdict(document) if document["schema"] == VERDICT_SCHEMA else _analysis(document)
+
+
+def _verdict(document: dict[str, Any]) -> Verdict:
+    from gate.policy.interface import Verdict  # noqa: PLC0415 - as above
+
+    analysis = document.get("analysis")
+    _check_analysis(analysis)
+    _mend_verdict(document)
+    _restore_numbers(document)
+    if isinstance(analysis, dict):
+        _restore_numbers(analysis)
+    verdict: Verdict = _validated(document, Verdict)
+    return verdict
+
+
+def _analysis(document: dict[str, Any]) -> Analysis:
+    from gate.analysis.interface import Analysis  # noqa: PLC0415 - as above
+
     _restore_numbers(document)
     analysis: Analysis = _validated(document, Analysis)
     return analysis
 
 
-def _document(text: str | bytes, schema: str) -> dict[str, Any]:
-    """Parse within bounds and check the schema."""
+def _document(text: str | bytes, *schemas: str) -> dict[str, Any]:
+    """Parse within bounds and check that the schema is one of those given."""
     if len(text) > MAX_BYTES:
         raise UsageError(f"the saved report is longer than the {MAX_BYTES:,} bytes this reads", hint=_HINT)
     try:
@@ -144,8 +169,8 @@ def _document(text: str | bytes, schema: str) -> dict[str, Any]:
             f"the saved report is not JSON: {printable(str(error))}", hint=f"{_HINT}, whole"
         ) from error
     found = document.get("schema") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or found != schema:
-        raise _unknown_schema(found, schema)
+    if not isinstance(document, dict) or found not in schemas:
+        raise _unknown_schema(found, schemas[0])
     _bound(document)
     return document
 

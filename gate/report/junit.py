@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gate.errors import UsageError
 from gate.report import outline
 from gate.report.figures import count, figure
+from gate.report.findings import refuses, verdict_only
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ class JunitFormat:
         gate.errors.UsageError
             Always.
         """
-        raise UsageError(
-            "junit shows what a policy decided; an analysis alone decides nothing",
-            hint="use gate check --format junit, or gate analyze with text, json, csv or html",
-        )
+        raise verdict_only(self.name)
 
 
 def _suite(policy: PolicyResult, verdict: Verdict) -> TestSuite:
@@ -71,13 +68,9 @@ def _suite(policy: PolicyResult, verdict: Verdict) -> TestSuite:
     suite.add_property("model", outline.subject(verdict))
     rules = [rule for rule in outline.ordered_rules(verdict) if rule.policy == policy.name]
     suite.add_testcases([_case(rule, policy) for rule in rules])
-    if policy.outcome in outline.REFUSING and not any(_refuses(rule) for rule in rules):
+    if policy.outcome in outline.REFUSING and not any(refuses(rule) for rule in rules):
         suite.add_testcase(_policy_case(policy, verdict.error))
     return suite
-
-
-def _refuses(rule: RuleResult) -> bool:
-    return rule.severity == "block" and rule.outcome in ("failed", "inconclusive")
 
 
 def _case(rule: RuleResult, policy: PolicyResult) -> TestCase:
@@ -87,7 +80,7 @@ def _case(rule: RuleResult, policy: PolicyResult) -> TestCase:
     if rule.outcome == "passed":
         return case
     said = printable(rule.message or rule.description, 600)
-    if not _refuses(rule):
+    if not refuses(rule):
         case.result = [Skipped(f"{_soft_word(rule)}: {said}")]
     elif policy.mode == "audit":
         case.result = [Skipped(f"AUDIT MODE, would be refused if enforced: {said}")]

@@ -60,7 +60,7 @@ def test_unknown_format_is_a_usage_error_that_names_the_known_ones() -> None:
 
 GOLDEN_VERDICTS = (
     *((sample, name) for sample in ("blocked", "unreadable", "empty") for name in NAMES),
-    *(("hostile", name) for name in ("text", "csv", "junit", "markdown")),
+    *(("hostile", name) for name in ("text", "csv", "junit", "markdown", "sarif", "github", "gitlab")),
 )
 
 
