@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gate.spectra.eigenvalues import eigenvalues
 from gate.spectra.randomness import bulk, null_distance
 from gate.spectra.randomness.correlation import correlation, pool
 from gate.spectra.randomness.scaling import equalise
@@ -218,9 +219,9 @@ def _equalised_figures(spectrum: Spectrum) -> Figures:
     tests, spikes = [], 0
     for matrix in matrices:
         rows, columns = matrix.shape
-        eigenvalues = np.maximum(np.linalg.eigvalsh(matrix.T @ matrix), 0.0)[None]
-        found = correlation((matrix,), eigenvalues, spectrum.seed)
-        fit = bulk.measure(eigenvalues, rows, columns, tested=len(matrices))
+        spectra = eigenvalues(matrix[None]).values
+        found = correlation((matrix,), spectra, spectrum.seed)
+        fit = bulk.measure(spectra, rows, columns, tested=len(matrices))
         if found is None or fit is None:
             return {}
         tests.append(found)
