@@ -110,11 +110,8 @@ class MappedTensor:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise ModelError(f"cannot read {Path(self.path).name}: {error.strerror}") from error
-        flat = np.frombuffer(mapped, dtype, count, self.offset)
-        if self.strides is None:
-            return flat.reshape(self.shape)
-        steps = tuple(step * dtype.itemsize for step in self.strides)
-        return np.lib.stride_tricks.as_strided(flat, self.shape, steps, writeable=False)
+        steps = None if self.strides is None else tuple(step * dtype.itemsize for step in self.strides)
+        return np.ndarray(self.shape, dtype, mapped, self.offset, steps)
 
     def element_span(self) -> int:
         """Return the number of elements from the first to one past the last.

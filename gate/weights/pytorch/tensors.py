@@ -10,7 +10,7 @@ import numpy as np
 
 from gate.errors import ModelError
 from gate.weights.interface import StoredTensor
-from gate.weights.mapped import MappedTensor, numpy_dtype, to_float
+from gate.weights.mapped import MappedTensor
 from gate.weights.pytorch.bytes_in_file import CUT_SHORT, shown
 from gate.weights.pytorch.dtypes import ITEM_SIZES, STORED_AS, UNREADABLE
 from gate.weights.pytorch.rebuild import element_span
@@ -60,38 +60,15 @@ class Placement:
                 hint=CUT_SHORT,
             )
         start = storage.start * ITEM_SIZES[storage.dtype] + tensor.offset * width
-        is_reinterpreted = tensor.dtype.startswith("float8_") and not is_contiguous(tensor)
-        mapped = MappedTensor(
+        return MappedTensor(
             path=self.path,
             offset=extent.offset + start,
-            dtype="uint8" if is_reinterpreted else stored_dtype(tensor),
+            dtype=stored_dtype(tensor),
             shape=tensor.shape,
             strides=None if is_contiguous(tensor) else tensor.strides,
             byte_order=self.byte_order,
             limit=extent.offset + extent.size,
         )
-        return Reinterpreted(mapped, tensor.dtype) if is_reinterpreted else mapped
-
-
-@dataclass(frozen=True, slots=True)
-class Reinterpreted:
-    """Strided bytes as another one-byte type: numpy strides no float8_e5m2 by itself."""
-
-    source: MappedTensor
-    dtype: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of what is read."""
-        return self.source.shape
-
-    def __call__(self) -> NDArray[Any]:
-        """Return the elements as float32."""
-        return to_float(self.stored())
-
-    def stored(self) -> NDArray[Any]:
-        """Return the elements in their storage type."""
-        return self.source.stored().view(numpy_dtype(self.dtype))
 
 
 @dataclass(frozen=True, slots=True)
