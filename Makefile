@@ -32,8 +32,10 @@ lint: $(STAMP) ## style, and the contracts between the rooms
 	$(BIN)/lint-imports
 
 types: $(STAMP) ## mypy --strict, for every Python we support
-	@for version in 3.10 3.11 3.12 3.13; do \
+	@for version in 3.11 3.12 3.13; do \
 	  echo "mypy for Python $$version"; $(BIN)/mypy --python-version $$version || exit 1; done
+	@# numpy's current stubs need Python 3.11: for 3.10 its types are unknown, so Any may be returned
+	@echo "mypy for Python 3.10"; $(BIN)/mypy --python-version 3.10 --no-warn-return-any
 
 docs: $(STAMP) ## the pages made from code are current, the README's help texts too
 	$(BIN)/python -m docs.generate --check

@@ -77,7 +77,7 @@ def table() -> dict[str, object]:
 
 def main() -> None:
     """Write the table to the file named, or in place of the packaged one."""
-    packaged = str(files("gate.spectra").joinpath("data", "inflation.json"))
+    packaged = str(files("gate.spectra").joinpath("data").joinpath("inflation.json"))
     target = Path(sys.argv[1] if len(sys.argv) > 1 else packaged)
     target.write_text(json.dumps(table(), indent=1) + "\n", encoding="utf-8")
 

@@ -37,7 +37,7 @@ def inflation(count: int, tail_share: float) -> float:
 
 @cache
 def _table() -> tuple[list[float], list[float], list[list[float]]]:
-    data = json.loads(files("gate.spectra").joinpath("data", _TABLE).read_text(encoding="utf-8"))
+    data = json.loads(files("gate.spectra").joinpath("data").joinpath(_TABLE).read_text(encoding="utf-8"))
     return [math.log(count) for count in data["counts"]], data["tail_shares"], data["factors"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from gate.spectra.calibration import COUNTS, EXPONENTS, TAIL_SHARES, factor
 from gate.spectra.inflation import inflation
 
-TABLE = json.loads(files("gate.spectra").joinpath("data", "inflation.json").read_text())
+TABLE = json.loads(files("gate.spectra").joinpath("data").joinpath("inflation.json").read_text())
 
 
 def test_the_table_is_what_its_command_makes() -> None:
