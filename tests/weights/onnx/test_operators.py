@@ -59,10 +59,12 @@ def test_convolution(tmp_path: Path, rank: int, groups: int) -> None:
         group, within = divmod(channel, 4 // groups)
         for place in np.ndindex(*kernel):
             image = np.zeros((1, 4, *kernel), np.float32)
-            image[(0, channel, *place)] = 1
+            pixel = (0, channel, *place)
+            image[pixel] = 1
             expected = np.zeros(6, np.float32)
             outputs = slice(group * 6 // groups, (group + 1) * 6 // groups)
-            expected[outputs] = layer.read()[(outputs, within, *place)]
+            weights = (outputs, within, *place)
+            expected[outputs] = layer.read()[weights]
             np.testing.assert_array_equal(run(proto, x=image).ravel(), expected)
 
 
