@@ -88,13 +88,30 @@ class BaselineResult:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """What was recorded of an earlier version of the same registered model.
+
+    ``outcome`` is None where no whole decision stands on that version; the figures are the model
+    means recorded with the decision, under the convention of that time.  ``checked_at`` is the
+    checker's clock, ISO 8601 in UTC, empty where nothing was recorded.
+    """
+
+    version: int
+    outcome: Outcome | None
+    alpha: float | None = None
+    alpha_weighted: float | None = None
+    checked_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The judgment of one model under every policy that governs it.
 
     ``analysis`` is None only when the model could not be read (outcome ``error``, or what the
-    policies' ``on_error`` makes of it); ``error`` then says why.  ``baseline_model`` holds the
-    model metrics (field names of ``ModelSummary``) of the baseline that was compared with, and
-    ``baseline_alpha`` its alpha per layer name; both empty where there was none.
+    policies' ``on_error`` makes of it); ``error`` then says why and ``uri`` which model it was.
+    ``baseline_model`` holds the model metrics (field names of ``ModelSummary``) of the baseline that
+    was compared with, and ``baseline_alpha`` its alpha per layer name; both empty where there was none.  ``history`` holds
+    the earlier versions of a registered model, oldest first.
     """
 
     outcome: Outcome
@@ -106,6 +123,8 @@ class Verdict:
     run_metrics: Mapping[str, float] = field(default_factory=dict)
     baseline_model: Mapping[str, float] = field(default_factory=dict)
     baseline_alpha: Mapping[str, float] = field(default_factory=dict)
+    history: tuple[HistoryPoint, ...] = ()
+    uri: str | None = None
     schema: str = VERDICT_SCHEMA
 
 

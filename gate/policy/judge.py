@@ -75,6 +75,7 @@ def judge(
         baselines=tuple(lookup.results.values()),
         rules=tuple(rule for _, rules in judged for rule in rules),
         analysis=analysis,
+        uri=analysis.source.uri,
         run_metrics=metrics,
         baseline_model=_summary(reference.analysis) if reference else {},
         baseline_alpha={
@@ -171,7 +172,9 @@ def _decision(policy: Policy, convention: str, outcome: Outcome, notes: Sequence
     return PolicyResult(policy.name, digest, policy.file, policy.mode, outcome, message)
 
 
-def error_verdict(policies: Sequence[Policy], error: str, *, convention: str = "gate-1") -> Verdict:
+def error_verdict(
+    policies: Sequence[Policy], error: str, *, uri: str | None = None, convention: str = "gate-1"
+) -> Verdict:
     """Return the verdict on a model that could not be read: ``on_error`` block or warn."""
     decided = [
         _decision(
@@ -182,10 +185,12 @@ def error_verdict(policies: Sequence[Policy], error: str, *, convention: str = "
         )
         for policy in policies
     ]
-    return _unjudged(decided, error, "error")
+    return _unjudged(decided, error, "error", uri)
 
 
-def nothing_verdict(policies: Sequence[Policy], error: str, *, convention: str = "gate-1") -> Verdict:
+def nothing_verdict(
+    policies: Sequence[Policy], error: str, *, uri: str | None = None, convention: str = "gate-1"
+) -> Verdict:
     """Return the verdict on a model without a weight matrix, as ``when_nothing_to_measure`` says.
 
     ``block`` leaves it ``inconclusive`` (exit 4): nothing was evaluated, so nothing is known to be
@@ -201,9 +206,9 @@ def nothing_verdict(policies: Sequence[Policy], error: str, *, convention: str =
         )
         for policy in policies
     ]
-    return _unjudged(decided, error, "inconclusive")
+    return _unjudged(decided, error, "inconclusive", uri)
 
 
-def _unjudged(decided: Sequence[PolicyResult], error: str, unruled: Outcome) -> Verdict:
+def _unjudged(decided: Sequence[PolicyResult], error: str, unruled: Outcome, uri: str | None) -> Verdict:
     outcome = worst(policy.outcome for policy in decided) if decided else unruled
-    return Verdict(outcome, tuple(decided), (), (), analysis=None, error=error)
+    return Verdict(outcome, tuple(decided), (), (), analysis=None, error=error, uri=uri)

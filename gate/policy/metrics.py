@@ -162,5 +162,12 @@ def model_value(metric: RuleMetric, analysis: Analysis, run_metrics: Mapping[str
     return len(value) if isinstance(value, tuple) else _finite(value)
 
 
+def model_items(metric: RuleMetric, analysis: Analysis) -> tuple[str, ...]:
+    """Return what a counting metric of the file or the coverage counts, by name."""
+    part = {"coverage": analysis.coverage, "file": analysis.file}.get(metric.level)
+    items = getattr(part, metric.field, ()) if part is not None else ()
+    return tuple(str(getattr(item, "name", item)) for item in items) if isinstance(items, tuple) else ()
+
+
 def _finite(value: Value) -> Value:
     return None if isinstance(value, float) and not math.isfinite(value) else value

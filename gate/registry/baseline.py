@@ -70,7 +70,7 @@ def _find(
         return _previous(candidate, connection)
     source = _source_of(spec, candidate)
     if source is None:
-        return None, f"{printable(candidate.uri)} is no registered version"
+        return None, "the model that is checked is no registered version"
     if not isinstance(source, PathSource) and connection is None:
         return None, "no registry is configured"
     try:
@@ -98,7 +98,7 @@ def _source_of(spec: str, candidate: ResolvedSource) -> Source | None:
 def _previous(candidate: ResolvedSource, connection: Connection | None) -> tuple[ResolvedSource | None, str]:
     """Return the newest earlier version whose tags hold a passing decision."""
     if candidate.name is None or candidate.version is None or connection is None:
-        return None, f"{printable(candidate.uri)} is no registered version"
+        return None, "the model that is checked is no registered version"
     passed_over = 0
     for version in all_versions(candidate.name, connection):
         if int(version.version) >= candidate.version:

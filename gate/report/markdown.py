@@ -156,7 +156,8 @@ def prose(text: str, limit: int = 400) -> str:
 
 
 def _subject(verdict: Verdict) -> str:
-    return code(verdict.analysis.source.uri) if verdict.analysis else "a model that could not be read"
+    uri = verdict.analysis.source.uri if verdict.analysis else verdict.uri
+    return code(uri) if uri else "a model that could not be read"
 
 
 def _step(step: str) -> str:

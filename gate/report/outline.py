@@ -7,6 +7,7 @@ Escaping for a medium is the format's business.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from gate.text import printable
 if TYPE_CHECKING:
     from gate.analysis.interface import Analysis
     from gate.policy.interface import (
+        HistoryPoint,
         Outcome,
         PolicyResult,
         RuleLayer,
@@ -133,7 +135,8 @@ def only_audited(verdict: Verdict) -> bool:
 
 def subject(verdict: Verdict) -> str:
     """Name what was judged."""
-    return printable(verdict.analysis.source.uri) if verdict.analysis else "a model that could not be read"
+    uri = verdict.analysis.source.uri if verdict.analysis else verdict.uri
+    return printable(uri) if uri else "a model that could not be read"
 
 
 def headline(verdict: Verdict) -> str:
@@ -237,6 +240,29 @@ def alpha_moves(verdict: Verdict) -> tuple[tuple[str, float, float], ...]:
         and now != then
     ]
     return tuple(sorted(moves, key=lambda move: -abs(move[2] - move[1])))
+
+
+def family(verdict: Verdict) -> tuple[HistoryPoint, ...]:
+    """Return the earlier versions with this one at the end, or nothing where there are none."""
+    from gate.policy.interface import HistoryPoint  # noqa: PLC0415 - a value, which most formats do not need
+
+    if not verdict.history:
+        return ()
+    model = verdict.analysis.model if verdict.analysis else None
+    this = HistoryPoint(
+        version=_version_of(verdict),
+        outcome=verdict.outcome,
+        alpha=model.alpha if model else None,
+        alpha_weighted=model.alpha_weighted if model else None,
+    )
+    return (*verdict.history, this)
+
+
+def _version_of(verdict: Verdict) -> int:
+    """Return the version of the registered model; without a readable one, the next after the last."""
+    uri = verdict.analysis.source.uri if verdict.analysis else ""
+    found = re.fullmatch(r"models:/.+/([0-9]{1,9})", uri)
+    return int(found[1]) if found else verdict.history[-1].version + 1
 
 
 def rule_facts(rule: RuleResult) -> tuple[tuple[str, str], ...]:

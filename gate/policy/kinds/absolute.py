@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gate.policy.kinds.results import asked, result, scalar
 from gate.policy.kinds.scope import scope
 from gate.policy.kinds.tally import Judged, conclude
-from gate.policy.metrics import model_value
+from gate.policy.metrics import model_items, model_value
+from gate.policy.words import listed
+from gate.text import printable
 
 if TYPE_CHECKING:
     from gate.policy.interface import RuleResult, Value
     from gate.policy.kinds.interface import Evidence
     from gate.policy.kinds.scope import Pair
     from gate.policy.rules import Rule
+
+
+_MOST_NAMED: Final = 8
 
 
 class Condition(Protocol):
@@ -36,7 +41,7 @@ def evaluate_condition(rule: Rule, evidence: Evidence, condition: Condition) -> 
     value = model_value(rule.metric, evidence.analysis, evidence.run_metrics)
     if value is None:
         return _without_value(rule, evidence)
-    return scalar(rule, evidence, passed=condition.holds(value), value=value)
+    return scalar(rule, evidence, passed=condition.holds(value), value=value, note=_named(rule, evidence))
 
 
 def _judge(pair: Pair, rule: Rule, condition: Condition) -> Judged:
@@ -44,6 +49,12 @@ def _judge(pair: Pair, rule: Rule, condition: Condition) -> Judged:
     if condition.holds(pair.value):
         return Judged(pair.row, "passed", pair.value, then)
     return Judged(pair.row, "failed", pair.value, then, condition.distance(pair.value))
+
+
+def _named(rule: Rule, evidence: Evidence) -> str:
+    """Name what a counting metric counted: a person cannot act on a number of globals."""
+    items = model_items(rule.metric, evidence.analysis)
+    return f": {listed(map(printable, items), _MOST_NAMED)}" if items else ""
 
 
 def _without_value(rule: Rule, evidence: Evidence) -> RuleResult:
