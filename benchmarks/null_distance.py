@@ -1,6 +1,6 @@
 """Simulate the null law of the KS distance to Marchenko-Pastur and write the table the engine ships.
 
-Run ``python benchmarks/null_distance.py``; it takes about ten minutes on one core and always writes
+Run ``python benchmarks/null_distance.py``; it takes about eight minutes on one core and always writes
 the same numbers.
 """
 
