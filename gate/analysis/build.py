@@ -13,6 +13,7 @@ from gate.errors import NothingToMeasureError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gate.spectra.executors import Executor
     from gate.spectra.interface import LayerPlot, Settings
     from gate.weights.interface import ModelWeights
 
@@ -22,6 +23,7 @@ def analyze_weights(
     source: Source,
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
 ) -> Analysis:
     """Measure every layer of ``weights`` and sum up.
 
@@ -35,6 +37,8 @@ def analyze_weights(
         Convention, groups of metrics, precision, seed and number of workers.
     progress:
         Called with the weights measured so far and their total, for a progress bar.
+    executor:
+        Where layers are measured; threads of this process by default.
 
     Raises
     ------
@@ -42,6 +46,8 @@ def analyze_weights(
         The model holds no weight matrix at all.
     gate.errors.ModelError
         A tensor's bytes could not be read.
+    gate.errors.ResourceError
+        Memory ran out, or the executor could not be reached.
     """
     from gate.spectra import measure_layers, summarize  # noqa: PLC0415 - numpy is not needed to list weights
 
@@ -52,7 +58,7 @@ def analyze_weights(
             hint="Spectral metrics need weight matrices; `when_nothing_to_measure` in the policy decides "
             "what such a model means.",
         )
-    results = measure_layers(weights.layers, settings, progress=progress)
+    results = measure_layers(weights.layers, settings, progress=progress, executor=executor)
     rows = tuple(row for result in results for row in result.rows)
     plots: dict[str, LayerPlot] = {}
     for result in results:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, progress, report_format
+from gate.cli.console import deliver, progress, report_format, say
 
 
 def analyze(
@@ -25,6 +25,8 @@ def analyze(
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     float32: options.Float32 = False,
+    executor: options.Executor = "local",
+    cache: options.Cache = True,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
     quiet: options.Quiet = False,
@@ -35,9 +37,13 @@ def analyze(
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
 
     chosen = report_format(known(format_name), output)
-    measure_options = MeasureOptions(convention, full, jobs, seed, float32)
+    measure_options = MeasureOptions(convention, full, jobs, seed, float32, executor, cache)
     with progress(quiet=quiet) as report:
         analysis = analyze_source(
-            source, measure_options, RegistryAddress(tracking_uri, registry_uri), progress=report
+            source,
+            measure_options,
+            RegistryAddress(tracking_uri, registry_uri),
+            progress=report,
+            tell=None if quiet else lambda note: say(f"gate: {note}"),
         )
     deliver(chosen.analysis(analysis), output)

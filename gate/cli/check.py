@@ -42,6 +42,8 @@ def check(
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     float32: options.Float32 = False,
+    executor: options.Executor = "local",
+    cache: options.Cache = True,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
     quiet: options.Quiet = False,
@@ -62,7 +64,7 @@ def check(
         source=source,
         policies=tuple(policy or ()),
         baselines=tuple(baseline or ()),
-        options=MeasureOptions(convention, full, jobs, seed, float32),
+        options=MeasureOptions(convention, full, jobs, seed, float32, executor, cache),
         record=record,
         address=RegistryAddress(tracking_uri, registry_uri),
     )

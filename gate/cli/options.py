@@ -42,6 +42,22 @@ Float32 = Annotated[
         "--float32", envvar="GATE_FLOAT32", help="Single precision: faster, alpha to about 3e-5; flagged."
     ),
 ]
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        envvar="GATE_EXECUTOR",
+        metavar="local|dask://HOST:PORT",
+        help="Where layers are measured: threads of this process, or the workers of a Dask cluster.",
+    ),
+]
+Cache = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Reuse layers measured before, kept in the folder GATE_CACHE (off: none).",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", envvar="GATE_QUIET", help="No progress bars and no notes on stderr.")
 ]

@@ -24,6 +24,8 @@ def promote(
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     float32: options.Float32 = False,
+    executor: options.Executor = "local",
+    cache: options.Cache = True,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
     quiet: options.Quiet = False,
@@ -41,7 +43,7 @@ def promote(
         source=source,
         policies=tuple(policy or ()),
         baselines=tuple(baseline or ()),
-        options=MeasureOptions(convention, full, jobs, seed, float32),
+        options=MeasureOptions(convention, full, jobs, seed, float32, executor, cache),
         record=True,
         address=RegistryAddress(tracking_uri, registry_uri),
     )

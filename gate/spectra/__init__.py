@@ -14,6 +14,7 @@ the further groups of :mod:`.groups`, put together in :mod:`.layer`; :mod:`.exec
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gate.spectra.conventions import CONVENTIONS, convention
@@ -85,9 +86,10 @@ def measure_layers(
 
     total, done = sum(layer.parameters for layer in layers), 0
     found: dict[int, LayerResult] = {}
-    for index, result in (executor or Local()).map(layers, settings):
-        found[index] = result
-        done += layers[index].parameters
-        if progress is not None:
-            progress(done, total)
+    with closing((executor or Local()).map(layers, settings)) as run:
+        for index, result in run:
+            found[index] = result
+            done += layers[index].parameters
+            if progress is not None:
+                progress(done, total)
     return tuple(found[index] for index in range(len(layers)))

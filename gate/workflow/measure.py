@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from gate.analysis.interface import Analysis
     from gate.registry.pull import LocalModel
+    from gate.spectra.executors import Executor
     from gate.spectra.interface import Group, Settings
     from gate.workflow.sources import Located, RegistryAddress
 
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """The flags that say how to measure; names as on the command line."""
+    """The flags that say how and where to measure; names as on the command line.
+
+    ``cache`` keeps finished layers in the folder of :func:`gate.workflow.cache.cache_folder`.
+    """
 
     convention: str = "gate-1"
     full: bool = False
     jobs: int | None = None
     seed: int = 0
     float32: bool = False
+    executor: str = "local"
+    cache: bool = False
 
     def settings(self, groups: frozenset[Group] = frozenset()) -> Settings:
         """Return the engine's settings; ``groups`` are those that policies need beside these.
@@ -46,11 +52,30 @@ class MeasureOptions:
             jobs=self.jobs,
         )
 
+    def make_executor(self) -> Executor:
+        """Return what runs the measuring; connects to nothing yet.
+
+        Raises
+        ------
+        gate.errors.UsageError
+            There is no such executor, or somebody else could write to the cache that was named.
+        """
+        from gate.spectra.executors import executor_named  # noqa: PLC0415 - keeps `gate --help` fast
+        from gate.workflow.cache import open_cache  # noqa: PLC0415
+
+        return executor_named(self.executor, open_cache() if self.cache else None)
+
 
 def analyze_source(
-    source: str, options: MeasureOptions, address: RegistryAddress, progress: Progress | None = None
+    source: str,
+    options: MeasureOptions,
+    address: RegistryAddress,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Analysis:
-    """Measure the model that ``source`` names; writes nothing.
+    """Measure the model that ``source`` names; writes nothing but the cache.
+
+    ``tell`` is called with each thing that a person should know beside the analysis.
 
     Raises
     ------
@@ -65,20 +90,34 @@ def analyze_source(
     """
     from gate.workflow.sources import locate  # noqa: PLC0415
 
-    settings = options.settings()
-    return measure(locate(source, address), settings, progress)
+    settings, executor = options.settings(), options.make_executor()
+    analysis = measure(locate(source, address), settings, progress, executor)
+    if tell is not None:
+        for note in executor.notes:
+            tell(note)
+    return analysis
 
 
-def measure(located: Located, settings: Settings, progress: Progress | None = None) -> Analysis:
+def measure(
+    located: Located,
+    settings: Settings,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Analysis:
     """Pull, read and measure one model; raises as :func:`analyze_source` does."""
     from gate.registry.pull import open_model  # noqa: PLC0415 - keeps `gate --help` fast
 
     connection = located.registry.connection if located.registry is not None else None
     with open_model(located.resolved, connection, _stage(progress, "Reading files")) as model:
-        return measure_files(model, settings, progress)
+        return measure_files(model, settings, progress, executor)
 
 
-def measure_files(model: LocalModel, settings: Settings, progress: Progress | None = None) -> Analysis:
+def measure_files(
+    model: LocalModel,
+    settings: Settings,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Analysis:
     """Read and measure files that are on this machine; raises as :func:`analyze_source` does."""
     from gate.analysis import analyze_weights  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.analysis.interface import Source  # noqa: PLC0415
@@ -86,7 +125,7 @@ def measure_files(model: LocalModel, settings: Settings, progress: Progress | No
 
     weights = read_weights(model.path, root=model.root)
     source = Source(uri=model.uri, format=weights.format, digest=model.digest, files=model.files)
-    return analyze_weights(weights, source, settings, _stage(progress, "Measuring layers"))
+    return analyze_weights(weights, source, settings, _stage(progress, "Measuring layers"), executor)
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

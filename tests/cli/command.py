@@ -18,7 +18,8 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment, without a registry or settings of the user's own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "GATE_"))}
     cache = os.environ.get("GATE_MODEL_CACHE")
-    return {**kept, **({"GATE_MODEL_CACHE": cache} if cache else {}), **(changes or {})}
+    models = {"GATE_MODEL_CACHE": cache} if cache else {}
+    return {**kept, **models, "GATE_CACHE": "off", **(changes or {})}
 
 
 def gate(

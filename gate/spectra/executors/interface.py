@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from gate.layer import WeightLayer
     from gate.spectra.interface import LayerResult, Settings
@@ -19,10 +19,17 @@ class Executor(Protocol):
         """The name ``--executor`` accepts."""
         ...
 
-    def map(self, layers: Sequence[WeightLayer], settings: Settings) -> Iterator[tuple[int, LayerResult]]:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about the runs so far, beside their results."""
+        ...
+
+    def map(
+        self, layers: Sequence[WeightLayer], settings: Settings
+    ) -> Generator[tuple[int, LayerResult], None, None]:
         """Yield each layer's index and result as it is finished.
 
-        Closing the iterator early stops the work: layers not yet begun are dropped.
+        Closing the generator early stops the work: layers not yet begun are dropped.
 
         Raises
         ------

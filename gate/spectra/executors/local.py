@@ -8,30 +8,49 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from gate.errors import GateError, ResourceError
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
+from gate.spectra.executors.cost import work
 from gate.spectra.layer import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from gate.layer import WeightLayer
+    from gate.spectra.cache import LayerCache
     from gate.spectra.interface import LayerResult, Settings
 
 
 class Local:
-    """Measures layers on threads of this process."""
+    """Measures layers on threads of this process.
+
+    Parameters
+    ----------
+    cache:
+        Where finished layers are looked up and kept, or None.
+    """
 
     name = "local"
+
+    def __init__(self, cache: LayerCache | None = None) -> None:
+        self._cache = cache
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about the runs so far."""
+        return () if self._cache is None else self._cache.notes
 
     def map(
         self, layers: Sequence[WeightLayer], settings: Settings
     ) -> Generator[tuple[int, LayerResult], None, None]:
         """Yield each layer's index and result as it is finished."""
-        run = _Run(layers, settings)
+        if self._cache is not None:
+            self._cache.begin()
+        run = _Run(layers, settings, self._cache)
         for number in range(min(worker_count(settings), len(layers))):
             threading.Thread(target=run.work, name=f"gate-layer-{number}", daemon=True).start()
         try:
@@ -47,12 +66,13 @@ class Local:
 class _Run:
     """What the threads of one run share."""
 
-    def __init__(self, layers: Sequence[WeightLayer], settings: Settings) -> None:
+    def __init__(self, layers: Sequence[WeightLayer], settings: Settings, cache: LayerCache | None) -> None:
         self.finished: SimpleQueue[tuple[int, LayerResult | BaseException]] = SimpleQueue()
         self._layers = layers
         self._settings = settings
+        self._cache = cache
         self._budget = MemoryBudget(layers)
-        self._order = iter(sorted(range(len(layers)), key=lambda index: (-_work(layers[index]), index)))
+        self._order = iter(sorted(range(len(layers)), key=lambda index: (-work(layers[index]), index)))
         self._lock = threading.Lock()
 
     def work(self) -> None:
@@ -63,7 +83,7 @@ class _Run:
                 if not granted:
                     return
                 try:
-                    outcome = measure_named(self._layers[index], self._settings)
+                    outcome = measure_named(self._layers[index], self._settings, self._cache)
                 except BaseException as error:  # noqa: BLE001 - raised again where the results are read
                     outcome = error
             self.finished.put((index, outcome))
@@ -77,10 +97,17 @@ class _Run:
             return next(self._order, None)
 
 
-def measure_named(layer: WeightLayer, settings: Settings) -> LayerResult:
-    """Measure one layer; an error names it."""
+def measure_named(layer: WeightLayer, settings: Settings, cache: LayerCache | None = None) -> LayerResult:
+    """Measure one layer, or find it in the cache; an error names it."""
+    with naming(layer):
+        return measure(layer, settings) if cache is None else cache.measure(layer, settings)
+
+
+@contextmanager
+def naming(layer: WeightLayer) -> Iterator[None]:
+    """Put the layer's name into errors."""
     try:
-        return measure(layer, settings)
+        yield
     except GateError as error:
         if layer.name not in error.message:
             error.message = f"layer {layer.name}: {error.message}"
@@ -98,8 +125,3 @@ def worker_count(settings: Settings) -> int:
         return max(1, settings.jobs)
     affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have no such call
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _work(layer: WeightLayer) -> int:
-    """Return what a layer costs, for ordering: N·M² of its matrices, roughly."""
-    return layer.parameters * min(layer.shape[:2], default=1)
