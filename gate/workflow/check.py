@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.policy.interface import Baseline, Verdict
     from gate.policy.rules import Policy
     from gate.registry import RecordReceipt
+    from gate.spectra.executors import Executor
     from gate.spectra.interface import Settings
     from gate.workflow.measure import Progress
     from gate.workflow.sources import Located
@@ -96,8 +97,9 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
             hint="Look at `match: {models: [...]}` in the policies.",
         )
     record = _wants_record(request, located)
-    verdict, digest = _judge(request, located, policies, progress)
-    notes = _notes(request, located)
+    executor = request.options.make_executor()
+    verdict, digest = _judge(request, located, policies, executor, progress)
+    notes = (*_notes(request, located), *executor.notes)
     if not record:
         return CheckResult(verdict, notes)
     try:
@@ -116,7 +118,11 @@ def _wants_record(request: CheckRequest, located: Located) -> bool:
 
 
 def _judge(
-    request: CheckRequest, located: Located, policies: Sequence[Policy], progress: Progress | None
+    request: CheckRequest,
+    located: Located,
+    policies: Sequence[Policy],
+    executor: Executor,
+    progress: Progress | None,
 ) -> tuple[Verdict, str | None]:
     """Measure and judge; what cannot be read becomes the verdict that the policies want for it."""
     from gate.policy import error_verdict, judge, needed_groups, nothing_verdict  # noqa: PLC0415
@@ -129,7 +135,7 @@ def _judge(
     try:
         with open_model(located.resolved, connection, _pulling(progress)) as model:
             digest = model.digest
-            analysis = measure_files(model, settings, progress)
+            analysis = measure_files(model, settings, progress, executor)
     except NothingToMeasureError as error:
         return nothing_verdict(policies, str(error), convention=request.options.convention), digest
     except ModelError as error:
@@ -138,7 +144,7 @@ def _judge(
     verdict = judge(
         analysis,
         policies,
-        resolve=_baselines(request, located, settings, analysis, progress),
+        resolve=_baselines(request, located, settings, executor, analysis, progress),
         run_metrics=located.registry.run_metrics(located.resolved) if located.registry else {},
         baselines=request.baselines or None,
     )
@@ -153,6 +159,7 @@ def _baselines(
     request: CheckRequest,
     located: Located,
     settings: Settings,
+    executor: Executor,
     candidate: Analysis,
     progress: Progress | None,
 ) -> Callable[[str], Baseline]:
@@ -177,7 +184,7 @@ def _baselines(
         uri = choice.resolved.uri
         if uri not in measured:
             try:
-                measured[uri] = measure(found, settings, progress)
+                measured[uri] = measure(found, settings, progress, executor)
             except (ModelError, NothingToMeasureError) as error:
                 return Baseline(spec, uri, None, f"{why}, but it cannot be measured: {error}")
         metrics = registry.run_metrics(choice.resolved) if registry else {}
