@@ -156,9 +156,10 @@ class _Sums:
         squares = (gram**2).sum(axis=(1, 2))
         rectangles = squares - (part_columns**2).sum(axis=1) - part_rows + eighth
         rectangles[rectangles < _ROUNDING * squares] = 0.0  # one row or one column alone
-        share = columns * (columns - 1) / (part * (part - 1))
+        if part < columns:  # a rank-one profile of variances gives the ratio of all columns to these
+            rectangles *= _pairs(column_sums**2) / np.maximum(_pairs(column_sums[:, chosen] ** 2), 1e-300)
         norms = np.concatenate(row_sums, axis=1)
-        return cls(norms, column_sums, fourth, norms.sum(axis=1), rectangles * share)
+        return cls(norms, column_sums, fourth, norms.sum(axis=1), rectangles)
 
     def rectangles(self, spectra: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return T of each matrix, its spectrum brought to the units of the sums."""
@@ -184,6 +185,11 @@ class _Sums:
         )
         skewness = 4 * (n + m - 4) / np.sqrt(n * (n - 1) * m * (m - 1))
         return np.asarray(np.minimum(skewness, _LARGEST_SKEWNESS))
+
+
+def _pairs(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum over pairs of different columns of the product of their values."""
+    return np.asarray(values.sum(axis=1) ** 2 - (values**2).sum(axis=1))
 
 
 def _combine(
