@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.mlflow_server import running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMPARED_WITH = ("torch", "transformers")
 
@@ -18,3 +25,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = [name for name in COMPARED_WITH if importlib.util.find_spec(name) is None]
     if missing:
         pytest.exit(f"GATE_REQUIRE_TORCH is set and these are missing: {', '.join(missing)}", returncode=3)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of one real server for all tests that only need some registry: starting one takes seconds."""
+    with running_server(tmp_path_factory.mktemp("mlflow-server")) as address:
+        yield address
+
+
+@pytest.fixture(autouse=True, scope="module")
+def mlflow_as_it_was() -> Iterator[None]:
+    """Undo what a module tells MLflow: addresses and experiments are the whole process's."""
+    before = {key: value for key, value in os.environ.items() if key.startswith("MLFLOW_")}
+    yield
+    if (mlflow := sys.modules.get("mlflow")) is not None and hasattr(mlflow, "set_tracking_uri"):
+        mlflow.set_tracking_uri(before.get("MLFLOW_TRACKING_URI"))
+        mlflow.set_registry_uri(before.get("MLFLOW_REGISTRY_URI"))
+        sys.modules["mlflow.tracking.fluent"]._active_experiment_id = None  # type: ignore[attr-defined]
+    for key in [key for key in os.environ if key.startswith("MLFLOW_")]:
+        del os.environ[key]
+    os.environ.update(before)

@@ -11,27 +11,19 @@ import pytest
 
 from gate.workflow.demo import damaged_copy
 from tests.cli.command import gate
-from tests.mlflow_server import running_server
 from tests.models import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("server")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def registered(server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def registered(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two versions: a real release, and a damaged copy of it."""
     sound = fetch("silero-vad", "6.2.0", "silero_vad/data/silero_vad.onnx")
     damaged = damaged_copy(sound, tmp_path_factory.mktemp("damaged") / "model.onnx")[0]
-    mlflow.set_tracking_uri(server)
-    mlflow.set_registry_uri(server)
+    mlflow.set_tracking_uri(mlflow_server)
+    mlflow.set_registry_uri(mlflow_server)
     for path in (sound, damaged):
         with mlflow.start_run():
             mlflow.log_metric("val_accuracy", 0.93)
@@ -41,7 +33,7 @@ def registered(server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
                 registered_model_name="silero",
                 pip_requirements=["onnxruntime"],
             )
-    return server
+    return mlflow_server
 
 
 def _version(address: str, number: int) -> mlflow.entities.model_registry.ModelVersion:

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from gate.registry import Naming, Registry
-from tests.mlflow_server import running_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from gate.registry.clients import Connection
@@ -20,9 +18,8 @@ _COUNTER = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("mlflow")) as address:
-        yield address
+def server(mlflow_server: str) -> str:
+    return mlflow_server
 
 
 @pytest.fixture(scope="session")
