@@ -16,7 +16,7 @@ from gate.registry.clients import Connection, Naming
 from gate.registry.decision import Decision, policies_digest
 from gate.registry.facade import Registry
 from gate.registry.failures import MissingError, RefusedError
-from gate.registry.history import VersionRecord
+from gate.registry.history import ModelRecord, VersionRecord
 from gate.registry.pull import LocalModel
 from gate.registry.record import RecordInput, RecordReceipt
 from gate.registry.resolve import ResolvedSource
@@ -28,6 +28,7 @@ __all__ = [
     "Decision",
     "LocalModel",
     "MissingError",
+    "ModelRecord",
     "Naming",
     "RecordInput",
     "RecordReceipt",

@@ -21,6 +21,8 @@ LONGEST_DESCRIPTION: Final = 5000
 _SEPARATOR: Final = "\n\n"
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+.!|~-])")
 _PLAIN_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9._:/%~-]{1,200}\Z")
+_RUN_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
+_HEADLINE: Final = re.compile(r"(?:(?<=\n)|\A)Spectral gate: [a-z]{1,20}\n\Z")
 _POLICY_LENGTHS: Final = (60, 20, 0)
 
 
@@ -61,11 +63,25 @@ def report_link(connection: Connection, experiment_id: str, run_id: str, file: s
     name may differ from where it is read), absolute where the tracking server is another one.
     Never with a user name or password in it.
     """
-    fragment = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/{file}"
+    if connection.tracking_uri == connection.registry_uri:
+        return _fragment(experiment_id, run_id, file)
+    return report_address(connection, experiment_id, run_id, file) or _fragment(experiment_id, run_id, file)
+
+
+def report_address(connection: Connection, experiment_id: str, run_id: str, file: str) -> str | None:
+    """Return the absolute address of a report, or None where the tracking server is no web page.
+
+    Never with a user name or password in it.  ``run_id`` may come from a tag that anybody wrote: one
+    that is no id has no address.
+    """
     address = public_uri(connection.tracking_uri).rstrip("/")
-    if connection.tracking_uri == connection.registry_uri or not _PLAIN_ADDRESS.match(address):
-        return fragment
-    return f"{address}/{fragment}"
+    if not _PLAIN_ADDRESS.match(address) or not _RUN_ID.match(run_id):
+        return None
+    return f"{address}/{_fragment(experiment_id, run_id, file)}"
+
+
+def _fragment(experiment_id: str, run_id: str, file: str) -> str:
+    return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/{file}"
 
 
 def _around_block(description: str) -> tuple[str, str, str]:
@@ -74,7 +90,7 @@ def _around_block(description: str) -> tuple[str, str, str]:
     begin = description.rfind(BEGIN, 0, end) if end >= 0 else -1
     if begin < 0:
         return description, _SEPARATOR if description else "", ""
-    before, after = description[:begin], description[end + len(END) :]
+    before, after = _HEADLINE.sub("", description[:begin]), description[end + len(END) :]
     separator = _SEPARATOR if before.endswith(_SEPARATOR) else ""
     return before.removesuffix(separator), separator, after
 
@@ -85,7 +101,12 @@ def _render(summary: Summary, policy_length: int) -> str:
     cells = (f"[**{summary.outcome}**]({summary.link})", alpha, alpha_weighted, policy, summary.checked_at)
     row = f"| {' | '.join(cells)} |"
     table = f"| Spectral gate | alpha | AlphaHat | Policy | Checked |\n|---|---|---|---|---|\n{row}"
-    return f"{BEGIN}\n\n{table}\n\n{END}"
+    return f"{_headline(summary.outcome)}{BEGIN}\n\n{table}\n\n{END}"
+
+
+def _headline(outcome: str) -> str:
+    """Return the line before the marker: MLflow's list of versions shows the first line alone, as text."""
+    return f"Spectral gate: {outcome}\n"
 
 
 def _figure(value: float | None) -> str:

@@ -9,7 +9,7 @@ from gate.registry.baseline import DEFAULT_BASELINE, BaselineChoice, choose_base
 from gate.registry.clients import Connection, Naming, connect
 from gate.registry.decision import Decision, current_decision
 from gate.registry.failures import public_uri, registry_errors
-from gate.registry.history import VersionRecord, history
+from gate.registry.history import ModelRecord, VersionRecord, earlier, every_model, history, model_record
 from gate.registry.promote import set_alias
 from gate.registry.pull import LocalModel, open_model
 from gate.registry.record import RecordInput, RecordReceipt, record
@@ -82,3 +82,11 @@ class Registry:
     def history(self, name: str) -> tuple[VersionRecord, ...]:
         """Return every version and its decision, see :func:`gate.registry.history.history`."""
         return history(self.connection, name)
+
+    def earlier(self, version: ResolvedSource, most: int) -> tuple[VersionRecord, ...]:
+        """Return the newest versions before one, see :func:`gate.registry.history.earlier`."""
+        return earlier(self.connection, version, most)
+
+    def models(self, name: str | None = None) -> tuple[ModelRecord, ...]:
+        """Return one model's history, or every model's, see :mod:`gate.registry.history`."""
+        return every_model(self.connection) if name is None else (model_record(self.connection, name),)

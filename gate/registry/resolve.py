@@ -118,17 +118,36 @@ def all_versions(name: str, connection: Connection) -> Iterator[ModelVersion]:
     if "'" in name and '"' in name:
         raise UsageError(f"MLflow cannot search for a name with both ' and \": {printable(name)}")
     quote = '"' if "'" in name else "'"
+    doing = f"list the versions of {printable(name)}"
+    # Some databases compare names without regard to case.
+    yield from (
+        found
+        for found in _search(connection, doing, f"name = {quote}{name}{quote}", ["version_number DESC"])
+        if found.name == name
+    )
+
+
+def every_version(connection: Connection) -> Iterator[ModelVersion]:
+    """Yield every version of every model that is not deleted, page by page.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The registry cannot be reached, or refuses.
+    """
+    yield from _search(connection, "list the versions of all models", None, None)
+
+
+def _search(
+    connection: Connection, doing: str, condition: str | None, order: list[str] | None
+) -> Iterator[ModelVersion]:
     token = None
     while True:
-        with registry_errors(f"list the versions of {printable(name)}", connection.registry_uri):
+        with registry_errors(doing, connection.registry_uri):
             page = connection.client.search_model_versions(
-                filter_string=f"name = {quote}{name}{quote}",
-                max_results=_PAGE,
-                order_by=["version_number DESC"],
-                page_token=token,
+                filter_string=condition, max_results=_PAGE, order_by=order, page_token=token
             )
-        # Some databases compare names without regard to case.
-        yield from (found for found in page if found.name == name and found.current_stage != _DELETED)
+        yield from (found for found in page if found.current_stage != _DELETED)
         token = page.token
         if not token:
             return

@@ -42,14 +42,14 @@ class CsvFormat:
         """Render the layers with the ids of the rules each one failed."""
         failing = failing_layers(verdict)
         rows = verdict.analysis.layers if verdict.analysis else ()
-        return _table(
+        return table(
             (*columns(), "failed_rules"),
             ((*_cells(row), _text(";".join(failing.get(row.name, ())))) for row in rows),
         )
 
     def analysis(self, analysis: Analysis) -> str:
         """Render the layers."""
-        return _table(columns(), (_cells(row) for row in analysis.layers))
+        return table(columns(), (_cells(row) for row in analysis.layers))
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +60,8 @@ def columns() -> tuple[str, ...]:
     return tuple(item.name for item in fields(LayerMetrics) if item.name != "phase_evidence")
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a header and rows of finished cells as one table."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(header)
@@ -73,12 +74,15 @@ def _cells(row: LayerMetrics) -> tuple[str, ...]:
 
 
 def _cell(column: str, value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
     if column == "shape":
         return "x".join(str(extent) for extent in value)
-    if column == "flags":
-        return _text(";".join(value))
+    return cell(";".join(value) if column == "flags" else value)
+
+
+def cell(value: float | str | None) -> str:
+    """Return one value as a cell: a text guarded, a figure with all its digits or empty."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
     return _text(value) if isinstance(value, str) else str(value)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Verdict
+    from gate.report.history.interface import History
 
 MAX_BYTES: Final = 128 * 1024 * 1024
 """Largest saved report read back: some 10,000 layers with their plots."""
@@ -53,7 +54,7 @@ class JsonFormat:
         return dumps(analysis)
 
 
-def dumps(value: Analysis | Verdict) -> str:
+def dumps(value: Analysis | Verdict | History) -> str:
     """Return ``value`` as indented JSON with a final newline."""
     return _readable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
@@ -218,6 +219,8 @@ def _mend_verdict(document: dict[str, Any]) -> None:
     for rule in _dicts(document, "rules"):
         _strictest(rule, "outcome", get_args(RuleOutcome), "failed")
         _strictest(rule, "severity", get_args(Severity), "block")
+    for point in _dicts(document, "history"):
+        _strictest(point, "outcome", get_args(Outcome), "blocked")
 
 
 def _restore_numbers(document: dict[str, Any]) -> None:

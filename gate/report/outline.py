@@ -260,8 +260,8 @@ def family(verdict: Verdict) -> tuple[HistoryPoint, ...]:
 
 def _version_of(verdict: Verdict) -> int:
     """Return the version of the registered model; without a readable one, the next after the last."""
-    uri = verdict.analysis.source.uri if verdict.analysis else ""
-    found = re.fullmatch(r"models:/.+/([0-9]{1,9})", uri)
+    uri = verdict.analysis.source.uri if verdict.analysis else verdict.uri
+    found = re.fullmatch(r"models:/.+/([0-9]{1,9})", uri or "")
     return int(found[1]) if found else verdict.history[-1].version + 1
 
 

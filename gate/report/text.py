@@ -6,7 +6,6 @@ terminal (``TextFormat(color=True, width=...)``).  rich draws the tables; nothin
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,13 +13,10 @@ from gate.report import outline
 from gate.report.advice import next_steps
 from gate.report.figures import NONE, count, digest, figure, fixed, known, shape, signed
 from gate.report.flags import explain
+from gate.report.text_page import TextPage
 from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console, RenderableType
-
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Outcome, RuleResult, Verdict
     from gate.spectra.interface import LayerMetrics
@@ -52,7 +48,7 @@ class TextFormat:
 
     def verdict(self, verdict: Verdict) -> str:
         """Render a verdict: outcome, failed rules, warnings, the rest, model, coverage, next steps."""
-        page = _Page(self.color, self.width)
+        page = TextPage(self.color, self.width)
         _outcome(page, verdict)
         _rules(page, verdict)
         if verdict.analysis:
@@ -64,7 +60,7 @@ class TextFormat:
 
     def analysis(self, analysis: Analysis) -> str:
         """Render an analysis: model metrics, the table of layers, coverage."""
-        page = _Page(self.color, self.width)
+        page = TextPage(self.color, self.width)
         page.line(printable(analysis.source.uri), "bold")
         page.line(f"{analysis.source.format}, {digest(analysis.source.digest)}", indent=2)
         page.line(f"gate {analysis.engine.version}, convention {analysis.engine.convention}", indent=2)
@@ -74,74 +70,7 @@ class TextFormat:
         return page.text()
 
 
-class _Page:
-    """Collects lines and tables; a thin wrapper of a rich console that writes into a string."""
-
-    def __init__(self, color: bool, width: int) -> None:  # noqa: FBT001 - private, called by name above
-        from rich.console import Console  # noqa: PLC0415 - 60 ms that other formats do not need
-
-        self.width = max(width, 40)
-        self._buffer = io.StringIO()
-        self._console: Console = Console(
-            file=self._buffer,
-            force_terminal=color,
-            force_interactive=False,
-            force_jupyter=False,
-            color_system="standard" if color else None,
-            no_color=not color,
-            width=self.width,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            legacy_windows=False,
-        )
-
-    def line(self, words: str = "", style: str = "", *, indent: int = 0) -> None:
-        """Add one line of prose, never wrapped."""
-        from rich.text import Text  # noqa: PLC0415 - as above
-
-        self._console.print(Text(" " * indent + words, style=style), soft_wrap=True)
-
-    def heading(self, words: str) -> None:
-        """Add a heading."""
-        self.line()
-        self.line(words, "bold")
-
-    def section(self, title: str, lines: tuple[str, ...]) -> None:
-        """Add a heading and its lines, unless there are none."""
-        if lines:
-            self.heading(title)
-            for words in lines:
-                self.line(words, indent=2)
-
-    def table(self, columns: tuple[tuple[str, bool], ...], rows: Sequence[tuple[str, ...]]) -> None:
-        """Add a table; columns are (title, is a number); long cells are folded, never cut."""
-        from rich.padding import Padding  # noqa: PLC0415 - as above
-        from rich.table import Table  # noqa: PLC0415 - as above
-        from rich.text import Text  # noqa: PLC0415 - as above
-
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for place, (title, is_number) in enumerate(columns):
-            table.add_column(
-                Text(title),
-                justify="right" if is_number else "left",
-                overflow="fold",
-                no_wrap=is_number,
-                min_width=None if is_number else min(24, max(len(row[place]) for row in rows) if rows else 0),
-            )
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        padded: RenderableType = Padding(table, (0, 0, 0, 2))
-        self._console.print(padded)
-
-    def text(self) -> str:
-        """Return everything, without trailing spaces."""
-        return (
-            "".join(f"{line.rstrip()}\n" for line in self._buffer.getvalue().split("\n")).rstrip("\n") + "\n"
-        )
-
-
-def _outcome(page: _Page, verdict: Verdict) -> None:
+def _outcome(page: TextPage, verdict: Verdict) -> None:
     sign = outline.OUTCOME_SIGN[verdict.outcome]
     page.line(
         f"{sign} {outline.headline(verdict).upper()}  {outline.subject(verdict)}", _STYLE[verdict.outcome]
@@ -155,7 +84,7 @@ def _outcome(page: _Page, verdict: Verdict) -> None:
     page.line(outline.tally(verdict), indent=2)
 
 
-def _rules(page: _Page, verdict: Verdict) -> None:
+def _rules(page: TextPage, verdict: Verdict) -> None:
     groups = (
         ("Failed", "✖", outline.rules_by(verdict, "failed", "block")),
         ("Warnings", "▲", outline.rules_by(verdict, "failed", "warn")),
@@ -179,7 +108,7 @@ def _short(rule: RuleResult) -> str:
     return f"○ {printable(rule.id)} ({printable(rule.policy)}): {said}"
 
 
-def _rule(page: _Page, sign: str, rule: RuleResult) -> None:
+def _rule(page: TextPage, sign: str, rule: RuleResult) -> None:
     page.line(f"{sign} {printable(rule.id)}  [{printable(rule.policy)}, {rule.severity}]", "bold", indent=2)
     if rule.description:
         page.line(printable(rule.description, 600), indent=4)
@@ -197,7 +126,7 @@ def _rule(page: _Page, sign: str, rule: RuleResult) -> None:
         page.line(f"and {count(len(layers) - SHOWN_LAYERS, 'more layer')}", indent=6)
 
 
-def _model(page: _Page, analysis: Analysis, verdict: Verdict | None) -> None:
+def _model(page: TextPage, analysis: Analysis, verdict: Verdict | None) -> None:
     changes = outline.changes(analysis, verdict)
     compared = any(change.baseline is not None for change in changes)
     page.heading("Model")
@@ -214,7 +143,7 @@ def _model(page: _Page, analysis: Analysis, verdict: Verdict | None) -> None:
     page.table(columns, rows)
 
 
-def _layers(page: _Page, analysis: Analysis) -> None:
+def _layers(page: TextPage, analysis: Analysis) -> None:
     """Add the table of layers; a narrow terminal gets the columns that matter."""
     rows = [_layer_cells(row) for row in analysis.layers[:SHOWN_ROWS]]
     kept = [place for place, (_, _, least) in enumerate(_COLUMNS) if page.width >= least]
@@ -263,7 +192,7 @@ def _notes(row: LayerMetrics) -> tuple[str, ...]:
     return (*flags, printable(row.reason)) if row.reason else flags
 
 
-def _coverage(page: _Page, analysis: Analysis) -> None:
+def _coverage(page: TextPage, analysis: Analysis) -> None:
     page.heading("Coverage")
     page.line(outline.coverage_note(analysis), indent=2)
     skipped = analysis.coverage.skipped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError, NothingToMeasureError, RegistryError, UsageError
@@ -99,7 +99,8 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     record = _wants_record(request, located)
     executor = request.options.make_executor()
     verdict, digest = _judge(request, located, policies, executor, progress)
-    notes = (*_notes(request, located), *executor.notes)
+    verdict, unseen = _with_history(verdict, located)
+    notes = (*_notes(request, located), *executor.notes, *unseen)
     if not record:
         return CheckResult(verdict, notes)
     try:
@@ -191,6 +192,19 @@ def _baselines(
         return Baseline(spec, uri, measured[uri], why, metrics)
 
     return resolve
+
+
+def _with_history(verdict: Verdict, located: Located) -> tuple[Verdict, tuple[str, ...]]:
+    """Add the earlier versions, which no rule depends on; where they cannot be listed, say so."""
+    from gate.workflow.history import EARLIER, history_points  # noqa: PLC0415
+
+    if located.registry is None:
+        return verdict, ()
+    try:
+        records = located.registry.earlier(located.resolved, EARLIER)
+    except GateError as error:
+        return verdict, (f"the report shows no earlier versions: {error}",)
+    return replace(verdict, history=history_points(records)), ()
 
 
 def _notes(request: CheckRequest, located: Located) -> tuple[str, ...]:

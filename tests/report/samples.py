@@ -25,6 +25,7 @@ from gate.analysis.interface import (
 )
 from gate.policy.interface import (
     BaselineResult,
+    HistoryPoint,
     PolicyResult,
     RuleLayer,
     RuleResult,
@@ -347,6 +348,11 @@ def blocked(mode: str = "enforce") -> Verdict:
             if isinstance(value, (int, float))
         },
         baseline_alpha=baseline_alpha,
+        history=(
+            HistoryPoint(1, "warned", 3.391, 4.102, "2026-03-02T08:15:00Z"),
+            HistoryPoint(2, None),
+            HistoryPoint(3, "passed", then.model.alpha, then.model.alpha_weighted, "2026-05-11T09:40:12Z"),
+        ),
     )
 
 
@@ -455,6 +461,11 @@ def hostile() -> Verdict:
         run_metrics={HOSTILE_NAMES[0]: math.inf},
         baseline_model={"alpha": math.nan, "alpha_weighted": 1.0},
         baseline_alpha=dict.fromkeys(HOSTILE_NAMES, 2.0),
+        history=(
+            HistoryPoint(1, "passed", math.nan, 1e308, HOSTILE_NAMES[0]),
+            HistoryPoint(2, "passed", 1.0, -1e308, HOSTILE_NAMES[1]),
+            HistoryPoint(2, "blocked", 1.0, 2.0, HOSTILE_NAMES[2]),
+        ),
     )
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import math
 import re
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 
+from gate.policy.interface import HistoryPoint, RuleLayer, Verdict
 from gate.report import render_analysis, render_verdict
-from gate.report.html.layer_plots import Bins, bins_of, density_plot, distance_plot, fit_of, survival_plot
+from gate.report.html.explanations import FIGURES, VIEWS
+from gate.report.html.layer_plots import density_plot, distance_plot, survival_plot
+from gate.report.html.linear_plots import linear_plot, log_linear_plot
 from gate.report.html.model_plots import Mark, depth_plot
+from gate.report.html.spectrum import Bins, bins_of, fit_of
 from gate.report.html.svg import Axis, element
+from gate.report.html.trend_plot import TrendPoint, trend_line, trend_plot
 from gate.spectra.interface import LayerPlot
 from gate.text import printable
 from tests.report import samples
@@ -157,13 +164,149 @@ def test_audit_mode_is_said_loudly() -> None:
 
 @pytest.mark.parametrize(("layers", "most"), [(100, 2_000_000), (1000, 8_000_000)])
 def test_size(layers: int, most: int) -> None:
-    html = render_verdict(samples.many(layers), "html")
+    """The worst case: every layer fails, has a shuffled spectrum and a baseline."""
+    html = render_verdict(worst_case(layers), "html")
     assert len(html.encode()) < most
     drawn = html.count("<title>Spectrum, log-log</title>")
     assert drawn == (100 if layers == 100 else 40)
-    assert html.count('class="spark"') == layers
+    assert html.count('<path id="spark-') == layers
+    for view in ("Spectrum, linear", "Spectrum, log-linear", "Survival function, log-log"):
+        assert html.count(f"<title>{view}</title>") == 40
+    assert html.count('href="#row-') == 8 * layers
     if layers == 1000:
         assert "960 layers have only the small curve" in html
+
+
+def worst_case(layers: int) -> Verdict:
+    verdict = samples.many(layers)
+    assert verdict.analysis is not None
+    names = [row.name for row in verdict.analysis.layers]
+    failing = dataclasses.replace(verdict.rules[0], layers=tuple(RuleLayer(name, 9.0) for name in names))
+    plots = {
+        name: dataclasses.replace(plot, shuffled=plot.counts) for name, plot in verdict.analysis.plots.items()
+    }
+    history = tuple(HistoryPoint(version, "blocked", 3.0, 4.0, "2026-01-02") for version in range(1, 51))
+    return dataclasses.replace(
+        verdict,
+        rules=(failing, *verdict.rules[1:]),
+        analysis=dataclasses.replace(verdict.analysis, plots=plots),
+        baseline_alpha=dict.fromkeys(names, 2.5),
+        history=history,
+    )
+
+
+def test_every_failing_flagged_or_extreme_layer_has_the_papers_four_views() -> None:
+    """Figure 1 of arXiv:2106.00734: log-log (density and survival), linear, log-linear, D over x_min."""
+    html = render_verdict(samples.blocked(), "html")
+    drawn = re.findall(r'<article class="layer (?!small)[^"]*".*?</article>', html, re.DOTALL)
+    assert len(drawn) >= len(samples.DAMAGED)
+    for article in drawn:
+        titles = re.findall(r'role="img" class="plot"><title>([^<]*)</title>', article)
+        assert titles == [
+            "Spectrum, log-log",
+            "Survival function, log-log",
+            "Spectrum, linear",
+            "Spectrum, log-linear",
+            "KS distance over x_min",
+        ]
+
+
+def test_every_view_and_figure_is_explained_in_two_sentences_with_its_source() -> None:
+    html = render_verdict(samples.blocked(), "html")
+    for item in (*FIGURES, *VIEWS):
+        assert item.meaning.count(".") - len(re.findall(r"fig\.|eq\.|\d\.\d", item.meaning)) == 1, item.figure
+        assert item.trust.endswith(".")
+        assert item.source
+        assert str(escape(item.trust)) in html
+    titles = set(re.findall(r'class="plot"><title>([^<]*)</title>', html))
+    assert {"Spectrum, linear", "Spectrum, log-linear", "KS distance over x_min"} <= titles
+    assert {title for title in titles if "Spectrum" in title} <= {item.figure for item in VIEWS}
+
+
+def test_the_table_of_layers_comes_in_other_orders() -> None:
+    verdict = samples.blocked()
+    assert verdict.analysis is not None
+    html = render_verdict(verdict, "html")
+    sections = dict(
+        re.findall(r'<details name="order"><summary>([^<]*)</summary>(.*?)</details>', html, re.DOTALL)
+    )
+    assert len(sections) == 8
+    rows = verdict.analysis.layers
+    expected = {
+        "by alpha, highest first": sorted(range(len(rows)), key=lambda i: -(rows[i].alpha or 0)),
+        "by stable rank, lowest first": sorted(range(len(rows)), key=lambda i: rows[i].stable_rank or 0),
+        "by name": sorted(range(len(rows)), key=lambda i: rows[i].name),
+    }
+    for title, order in expected.items():
+        anchors = [int(number) - 1 for number in re.findall(r'href="#row-(\d+)"', sections[title])]
+        assert anchors == order, title
+    moves = re.findall(
+        r"<td>([+-][\d.e-]+|0)</td>", sections["by change of alpha since the baseline, largest first"]
+    )
+    sizes = [abs(float(move)) for move in moves]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 1
+    assert len(sizes) == len(rows)
+
+
+def test_the_family_is_shown_with_this_version_last() -> None:
+    verdict = samples.blocked()
+    assert verdict.analysis is not None
+    page = render_verdict(verdict, "html")
+    section = page[page.index('id="family-title"') :].partition("</section>")[0]
+    versions = re.findall(r'<th scope="row" class="n">(\d+)</th>', section)
+    assert versions == ["4", "3", "2", "1"], "the source is models:/fraud-encoder/4"
+    assert "no decision" in section
+    assert section.count('class="this"') == 2, "ringed in both plots"
+    assert "Earlier versions" not in render_verdict(samples.passed(), "html")
+
+
+def test_trend_plot_puts_values_where_they_belong() -> None:
+    points = [
+        TrendPoint(1, 1.0, "passed"),
+        TrendPoint(2, None, None),
+        TrendPoint(3, 3.0, "blocked", current=True),
+    ]
+    svg = str(trend_plot(points, "alpha"))
+    path = re.findall(r'class="trend" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"', svg)
+    x_one, y_one, x_three, y_three = map(float, path[0])
+    frame = (420.0 / 3, 152.0 / 2.6)  # three versions over 420 pixels, 1 to 3 with 15 % margins over 152
+    assert (x_three - x_one) == pytest.approx(2 * frame[0], abs=0.2)
+    assert (y_one - y_three) == pytest.approx(2 * frame[1], abs=0.2)
+    assert [">1<" in svg, ">2<" in svg, ">3<" in svg] == [True] * 3
+    assert trend_plot(points[:2], "alpha") is None
+    assert trend_plot([TrendPoint(1, 1e308, None), TrendPoint(2, -1e308, None)], "alpha") is None
+    assert trend_line([1.0, None, 1.0]) is not None
+    assert trend_line([1.0, math.nan]) is None
+
+
+def test_linear_views_keep_the_area() -> None:
+    """Over any bins, the heights times the widths sum to the share of eigenvalues in them."""
+    _, plot = samples.layer("area", "dense", (256, 256), 3.0)
+    bins = bins_of(plot)
+    assert bins is not None
+    decades = [math.log10(high / low) for low, high in zip(bins.edges, bins.edges[1:], strict=False)]
+    heights = bins.per_decade(bins.counts)
+    assert sum(h * w for h, w in zip(heights, decades, strict=True)) == pytest.approx(1.0)
+    even = bins.even(bins.counts, bins.edges[-1], 48)
+    assert sum(even) * bins.edges[-1] / 48 == pytest.approx(1.0)
+    limit = bins.edges[20]
+    part = bins.even(bins.counts, limit, 48)
+    assert sum(part) * limit / 48 == pytest.approx(sum(bins.counts[:20]) / bins.total)
+    assert bins.quantile(1.0) == bins.edges[-1]
+    middle = bins.edges.index(bins.quantile(0.5))
+    assert sum(bins.counts[: middle - 1]) < bins.total / 2 <= sum(bins.counts[:middle])
+
+
+def test_the_linear_view_says_what_lies_beyond_it() -> None:
+    row, plot = samples.layer("heavy", "dense", (256, 256), 2.0)
+    bins = bins_of(plot)
+    assert bins is not None
+    svg = str(linear_plot(row, plot))
+    beyond = int(re.findall(r">(\d+) more →<", svg)[0])
+    edge = bins.edges.index(bins.quantile(0.98))
+    assert beyond == sum(bins.counts[edge:]) > 0
+    assert f"{beyond} eigenvalue" in svg
 
 
 def test_the_fitted_line_has_the_slope_of_the_power_law() -> None:
@@ -225,7 +368,21 @@ def test_an_inconsistent_plot_is_not_drawn(plot: LayerPlot | None) -> None:
     row, _ = samples.layer("base", "dense", (64, 64), 3.0)
     assert density_plot(row, plot) is None
     assert survival_plot(row, plot) is None
+    assert linear_plot(row, plot) is None
+    assert log_linear_plot(row, plot) is None
     assert distance_plot(row, plot) is None
+
+
+@pytest.mark.parametrize(
+    "edges", [(1e-289, 2e-289, 1e289), (1e289, 2e289, 3e289), (1e-289, 1e-10, 1.0, 1e280)]
+)
+def test_extreme_scales_are_drawn_with_finite_coordinates(edges: tuple[float, ...]) -> None:
+    row, _ = samples.layer("base", "dense", (64, 64), 3.0)
+    plot = LayerPlot(edges, (3,) * (len(edges) - 1), shuffled=(1,) * (len(edges) - 1))
+    for view in (density_plot, survival_plot, linear_plot, log_linear_plot):
+        drawn = str(view(row, plot))
+        assert "nan" not in drawn
+        assert "inf" not in drawn
 
 
 def test_depth_plot_marks_states_by_shape() -> None:

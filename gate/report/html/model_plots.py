@@ -30,6 +30,8 @@ HIGHEST: Final = 10.0
 _SPACIOUS: Final = 200
 """Models of more layers get smaller marks, and titles on the remarkable ones only."""
 _BIN: Final = 0.5
+_FAR: Final = 1e6
+"""Alphas beyond it go to the outermost bars all the same; a saved report may hold any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def histogram(marks: Sequence[Mark], bounds: tuple[float | None, float | None] |
     Layers kept apart are left out: the model's means and most rules leave them out too.
     """
     fitted = [
-        (alpha, mark.state == "failing")
+        (max(min(alpha, _FAR), -_FAR), mark.state == "failing")
         for mark in marks
         if mark.state != "apart" and (alpha := finite(mark.alpha)) is not None
     ]

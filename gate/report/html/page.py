@@ -9,7 +9,10 @@ from gate.report import outline
 from gate.report.figures import figure, finite
 from gate.report.flags import Explained, explain, remarkable
 from gate.report.html.layer_plots import density_plot, distance_plot, sparkline, survival_plot
+from gate.report.html.linear_plots import linear_plot, log_linear_plot
 from gate.report.html.model_plots import Mark, State, depth_plot, histogram
+from gate.report.html.sorting import Order, orders
+from gate.report.html.trend_plot import TrendPoint, trend_plot
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from gate.analysis.interface import Analysis
-    from gate.policy.interface import RuleLayer, RuleResult, Verdict
-    from gate.spectra.interface import LayerMetrics
+    from gate.policy.interface import HistoryPoint, RuleLayer, RuleResult, Verdict
+    from gate.spectra.interface import LayerMetrics, LayerPlot
 
 FULL: Final = 40
 """Most layers drawn in full."""
@@ -42,10 +45,10 @@ class LayerView:
     rules: tuple[str, ...]
     flags: tuple[Explained, ...]
     baseline: float | None
-    spark: Markup | None
+    spark: str | None
     density: Markup | None = None
-    survival: Markup | None = None
-    distance: Markup | None = None
+    views: tuple[Markup, ...] = ()
+    """The views beside the density, where it is drawn in full."""
 
     @property
     def anchor(self) -> str:
@@ -62,7 +65,7 @@ class LayerView:
     @property
     def full(self) -> bool:
         """Tell whether it is drawn in full."""
-        return self.survival is not None or self.distance is not None
+        return bool(self.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Page:
     rules: tuple[RuleView, ...]
     layers: tuple[LayerView, ...]
     sections: tuple[Section, ...]
+    orders: tuple[Order, ...]
     extremes: tuple[Extreme, ...]
     full: tuple[LayerView, ...]
     small: tuple[LayerView, ...]
@@ -104,6 +108,8 @@ class Page:
     depth: Markup | None
     histogram: Markup | None
     bounds: str
+    family: tuple[HistoryPoint, ...]
+    trends: tuple[Markup, ...]
 
     @property
     def undrawn(self) -> int:
@@ -129,8 +135,7 @@ def page_of(analysis: Analysis | None, verdict: Verdict | None) -> Page:
             baseline=finite(baseline.get(row.name)),
             spark=sparkline(plots.get(row.name)),
             density=density_plot(row, plots.get(row.name)) if place in drawn or len(rows) <= SMALL else None,
-            survival=survival_plot(row, plots.get(row.name)) if place in drawn else None,
-            distance=distance_plot(row, plots.get(row.name)) if place in drawn else None,
+            views=_views(row, plots.get(row.name)) if place in drawn else (),
         )
         for place, row in enumerate(rows)
     )
@@ -141,6 +146,7 @@ def page_of(analysis: Analysis | None, verdict: Verdict | None) -> Page:
         rules=tuple(_rule(rule, by_name) for rule in outline.ordered_rules(verdict)) if verdict else (),
         layers=layers,
         sections=_sections(layers),
+        orders=orders(layers),
         extremes=_extremes(layers),
         full=tuple(
             sorted((layer for layer in layers if layer.full), key=lambda layer: _STATE_ORDER[layer.state])
@@ -150,7 +156,29 @@ def page_of(analysis: Analysis | None, verdict: Verdict | None) -> Page:
         depth=depth_plot(marks, bounds),
         histogram=histogram(marks, bounds),
         bounds=_bounds_words(bounds),
+        family=outline.family(verdict) if verdict else (),
+        trends=_trends(verdict) if verdict else (),
     )
+
+
+def _views(row: LayerMetrics, plot: LayerPlot | None) -> tuple[Markup, ...]:
+    drawn = (view(row, plot) for view in (survival_plot, linear_plot, log_linear_plot, distance_plot))
+    return tuple(markup for markup in drawn if markup is not None)
+
+
+def _trends(verdict: Verdict) -> tuple[Markup, ...]:
+    family = outline.family(verdict)
+    drawn = (
+        trend_plot(
+            [
+                TrendPoint(point.version, getattr(point, name), point.outcome, current=point is family[-1])
+                for point in family
+            ],
+            title,
+        )
+        for name, title in (("alpha", "alpha"), ("alpha_weighted", "AlphaHat"))
+    )
+    return tuple(markup for markup in drawn if markup is not None)
 
 
 _STATE_ORDER: Final[dict[State, int]] = {"failing": 0, "flagged": 1, "unfitted": 2, "plain": 3, "apart": 4}

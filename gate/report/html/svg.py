@@ -119,11 +119,13 @@ class Frame:
     y: Axis
     x_title: str
     y_title: str
+    x_labels: tuple[tuple[float, str], ...] | None = None
+    """Labelled places on the x axis, where they are not round numbers."""
 
     def draw(self) -> Markup:
         """Return grid lines, tick labels and axis titles."""
         left, right, bottom, top = self.x.start, self.x.end, self.y.start, self.y.end
-        x_ticks = [(self.x(value), label) for value, label in self.x.ticks()]
+        x_ticks = [(self.x(value), label) for value, label in self.x_labels or self.x.ticks()]
         y_ticks = [(self.y(value), label) for value, label in self.y.ticks()]
         grid = "".join(f"M{number(at)} {number(bottom)}V{number(top)}" for at, _ in x_ticks)
         grid += "".join(f"M{number(left)} {number(at)}H{number(right)}" for at, _ in y_ticks)

@@ -1,0 +1,64 @@
+"""``gate history``: every version's decision and metrics, of one model or of all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gate.cli import options
+from gate.cli.console import deliver
+from gate.errors import UsageError
+
+if TYPE_CHECKING:
+    from gate.report.history.interface import HistoryFormat
+
+
+def history(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A registered model.", show_default=False),
+    ] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every registered model, those that need somebody first.")
+    ] = False,
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv or html.")
+    ] = "text",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
+    ] = None,
+    tracking_uri: options.TrackingUri = None,
+    registry_uri: options.RegistryUri = None,
+) -> None:
+    """Show every version's decision and metrics, as tables and plots.
+
+    Reads the registry's tags alone, no model and no report; a decision whose tags do not fit
+    together is named as not whole.
+    """
+    from gate.workflow.history import registry_history  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
+
+    if (name is None) != everything:
+        raise UsageError(
+            "gate history takes either the NAME of a model or --all",
+            hint="gate history NAME, or gate history --all",
+        )
+    chosen = _format(format_name, output)
+    deliver(chosen.history(registry_history(name, RegistryAddress(tracking_uri, registry_uri))), output)
+
+
+def _format(name: str, output: Path | None) -> HistoryFormat:
+    """Return a format set up for where it goes: colour and width only on a terminal."""
+    from gate.report.history import history_format, history_format_name  # noqa: PLC0415 - as above
+
+    known = history_format_name(name)
+    if output is not None or not sys.stdout.isatty():
+        return history_format(known)
+    width = max(60, shutil.get_terminal_size().columns)
+    return history_format(known, color="NO_COLOR" not in os.environ, width=width)
