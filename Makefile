@@ -23,8 +23,8 @@ setup: $(STAMP) ## make the environment: TORCH=2.13.0 adds torch and transformer
 demo: $(STAMP) ## the main job on real models against an embedded MLflow (leaves .demo/)
 	$(BIN)/gate demo --directory .demo
 
-test: $(STAMP) ## every test
-	$(BIN)/python -m pytest
+test: $(STAMP) ## every test, one process per core
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 lint: $(STAMP) ## style, and the contracts between the rooms
 	$(BIN)/ruff format --check .

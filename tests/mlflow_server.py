@@ -49,6 +49,7 @@ def running_server(
     command += ["--workers", str(workers)]
     log = folder / "server.log"
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    clean["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # three more processes that no test needs
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,9 +17,6 @@ from gate.workflow.demo import damaged_copy
 from tests.cli.command import GATE, environment, gate
 from tests.mlflow_server import free_port
 from tests.models import fetch
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +128,15 @@ def test_fail_on_warn_turns_warnings_into_a_refusal(silero: Path) -> None:
     assert done.returncode == (1 if verdict["outcome"] == "warned" else 0)
 
 
+def _wait_until_mapped(pid: int, file: Path) -> None:
+    """Wait until the process is in the middle of measuring: it has the model mapped (as Linux tells)."""
+    maps = Path(f"/proc/{pid}/maps")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and maps.parent.is_dir() and str(file) not in maps.read_text():
+        time.sleep(0.02)
+    time.sleep(0.2 if maps.parent.is_dir() else 5.0)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption_has_its_own_code_and_leaves_nothing(
     number: signal.Signals, code: int, tmp_path: Path
@@ -148,7 +154,7 @@ def test_interruption_has_its_own_code_and_leaves_nothing(
         stdout=subprocess.PIPE,
         text=True,
     )
-    time.sleep(3.0)
+    _wait_until_mapped(process.pid, model)
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == code, told
