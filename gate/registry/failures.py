@@ -63,14 +63,28 @@ def registry_errors(doing: str, where: str, *, invalid_is_missing: bool = False)
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - takes seconds to import
     from requests.exceptions import RequestException  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
+    connecting: tuple[type[Exception], ...] = (RequestException, OSError, *_database_errors())
     try:
         yield
     except MlflowException as error:
         raise _translate(error, doing, where, invalid_is_missing=invalid_is_missing) from error
-    except (RequestException, SQLAlchemyError, OSError) as error:
+    except connecting as error:
         raise _unreachable(error, doing, where) from error
+    except ImportError as error:
+        raise RegistryError(
+            f"cannot {doing}: {_quoted(error)}",
+            hint=f"{public_uri(where)} needs a package that is not here; mlflow-skinny reaches HTTP only.",
+        ) from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of a store in a database; mlflow-skinny has none and comes without SQLAlchemy."""
+    try:
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - imported by MLflow already, or not at all
+    except ImportError:
+        return ()
+    return (SQLAlchemyError,)
 
 
 @contextlib.contextmanager

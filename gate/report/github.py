@@ -7,7 +7,7 @@ text.
 
 What a command's message or property may not hold is escaped as the runner unescapes it.  A line that is
 no command cannot become one either: the runner looks for ``::`` at the start of a line and for ``##[``
-anywhere in it.
+(their older form) anywhere in it, so no line holds that.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class GithubFormat:
     def verdict(self, verdict: Verdict) -> str:
         """Render a line that says the outcome, and a command per rule that complains."""
         findings = rule_findings(verdict)
-        lines = [_plain(f"gate: {outline.headline(verdict)}: {outline.subject(verdict)}")]
-        lines += [_plain(f"gate: {outline.tally(verdict)}.")]
+        lines = [f"gate: {outline.headline(verdict)}: {outline.subject(verdict)}"]
+        lines += [f"gate: {outline.tally(verdict)}."]
         for level in _COMMAND:
             lines += _commands([finding for finding in findings if finding.level == level])
-        return "\n".join(lines) + "\n"
+        return "\n".join(_without_old_commands(line) for line in lines) + "\n"
 
     def analysis(self, analysis: Analysis) -> str:  # noqa: ARG002 - the interface's signature
         """Refuse.
@@ -85,5 +85,5 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _plain(line: str) -> str:
+def _without_old_commands(line: str) -> str:
     return line.replace("##[", "## [")

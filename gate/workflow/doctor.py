@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gate.workflow.sources import RegistryAddress
 
 _PACKAGES: Final = ("mlflow", "onnx", "onnxruntime", "numpy", "scipy", "pydantic", "typer", "safetensors")
+_FULL_ONLY: Final = ("mlflow", "onnx", "onnxruntime")
 _LITTLE_DISK: Final = 2 * 1024**3
 
 
@@ -64,7 +65,11 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    found = {package: _version(package) for package in _PACKAGES}
+    found: dict[str, str | None] = {package: _version(package) for package in _PACKAGES}
+    if found["mlflow"] is None and (skinny := _version("mlflow-skinny")):
+        # Enough for a registry over HTTP (ci/requirements-skinny.txt), where onnx is not needed either.
+        rest = {name: version for name, version in found.items() if name not in _FULL_ONLY}
+        found = {"mlflow-skinny": skinny, **rest}
     missing = [package for package, version in found.items() if version is None]
     if missing:
         hint = "Install the gate again: pip install mlflow-spectral-gate"

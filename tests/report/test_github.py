@@ -24,8 +24,8 @@ Command = tuple[str, dict[str, str], str]
 def parse(line: str) -> Command | None:
     """ActionCommand.TryParseV2 of actions/runner, and its older form, which has no use here."""
     line = line.strip()
+    assert "##[" not in line
     if not line.startswith("::"):
-        assert "##[" not in line
         return None
     head, separator, data = line[2:].partition("::")
     assert separator
@@ -101,8 +101,9 @@ def test_no_name_becomes_a_command(uri: str) -> None:
     )
     found = commands(changed)
     assert len(found) == 5
-    assert all(properties["file"].replace("\\n", "\n") == f"{uri}.yaml" for _, properties, _ in found)
-    assert all(uri in message.replace("\\n", "\n") for _, _, message in found)
+    shown = uri.replace("##[", "## [")
+    assert all(properties["file"].replace("\\n", "\n") == f"{shown}.yaml" for _, properties, _ in found)
+    assert all(shown in message.replace("\\n", "\n") for _, _, message in found)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
