@@ -13,6 +13,7 @@ from gate.registry.history import ModelRecord, VersionRecord, earlier, every_mod
 from gate.registry.promote import set_alias
 from gate.registry.pull import LocalModel, open_model
 from gate.registry.record import RecordInput, RecordReceipt, record
+from gate.registry.reports import read_report
 from gate.registry.resolve import ResolvedSource, resolve, run_metrics
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class Registry:
     def record(self, version: ResolvedSource, judged: RecordInput) -> RecordReceipt:
         """Record a decision, see :func:`gate.registry.record.record`."""
         return record(self.connection, version, judged)
+
+    def read_report(self, run_id: str, file: str) -> bytes | None:
+        """Return a file of a report run for showing, see :func:`gate.registry.reports.read_report`."""
+        return read_report(self.connection, run_id, file)
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point an alias at a version, see :func:`gate.registry.promote.set_alias`."""

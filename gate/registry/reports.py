@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.errors import RegistryError
+from gate.errors import RegistryError, UsageError
 from gate.registry.failures import registry_errors, storage_errors
 from gate.text import printable
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "kind"
 REPORT: Final = "report"
+_LARGEST_READ: Final = 128 << 20
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _LONGEST_VALUE: Final = 500
 _ATTEMPTS: Final = 4
@@ -149,3 +150,23 @@ def _written(artifacts: Mapping[str, bytes]) -> Iterator[Path]:
                 raise ValueError(f"{name!r} is no name for a report file")
             (Path(folder) / name).write_bytes(content)
         yield Path(folder)
+
+
+def read_report(connection: Connection, run_id: str, file: str) -> bytes | None:
+    """Return a file of a report run, or None where it is gone or larger than any report of ours.
+
+    Only for showing: reports lie where others can write, so nothing may be decided by them.
+    """
+    if not _FILE.match(file):
+        return None
+    with contextlib.suppress(RegistryError, UsageError, OSError):
+        with registry_errors(f"read {file} of run {printable(run_id)}", connection.tracking_uri):
+            listed = connection.client.list_artifacts(run_id)
+        size = next((item.file_size for item in listed if item.path == file), None)
+        if size is None or size > _LARGEST_READ:
+            return None
+        with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+            with storage_errors(f"download {file}", connection.tracking_uri):
+                local = Path(connection.client.download_artifacts(run_id, file, folder))
+            return local.read_bytes() if local.stat().st_size <= _LARGEST_READ else None
+    return None

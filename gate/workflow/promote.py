@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gate.errors import ExitCode, UsageError
+from gate.errors import ExitCode, GateError, UsageError
 from gate.text import printable
 from gate.workflow.check import CheckRequest, check_source, load_governing
 
@@ -66,18 +67,37 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
     if decision is None:
         return _check_first(request, located, policies, alias, what, progress)
     if not decision.passing:
-        return PromoteResult(
-            promoted=False,
-            message=f"refused: {what} was {decision.outcome} by {decision.policy} at {decision.checked_at}; "
-            f"{alias} stays where it is. Report: run {decision.report}. "
-            f"To see why: gate check {located.resolved.uri}",
-            exit_code=_exit_of(decision),
-        )
+        return _refused(located, decision, what, alias)
     _set(located, alias)
     return PromoteResult(
         promoted=True,
         message=f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})",
         exit_code=ExitCode.PASSED,
+    )
+
+
+def _refused(located: Located, decision: Decision, what: str, alias: str) -> PromoteResult:
+    """Say why, with the verdict that was recorded then, as far as it is still there and whole."""
+    from gate.report import load_verdict  # noqa: PLC0415 - keeps `gate --help` fast
+
+    verdict = None
+    stored = located.registry.read_report(decision.report, "verdict.json") if located.registry else None
+    if stored is not None:
+        with contextlib.suppress(GateError):
+            verdict = load_verdict(stored)
+    rules = (
+        [rule.id for rule in verdict.rules if rule.outcome == "failed" and rule.severity == "block"]
+        if verdict
+        else []
+    )
+    by = f" by {', '.join(map(printable, rules))}" if rules else ""
+    return PromoteResult(
+        promoted=False,
+        message=f"refused: {what} was {decision.outcome}{by} (policy {printable(decision.policy)}, "
+        f"{printable(decision.checked_at)}); {alias} stays where it is. "
+        f"Report: run {printable(decision.report)}. To judge it anew: gate check {located.resolved.uri}",
+        exit_code=_exit_of(decision),
+        verdict=verdict,
     )
 
 

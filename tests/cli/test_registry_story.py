@@ -81,6 +81,7 @@ def test_the_story(registered: str, tmp_path: Path) -> None:
     done = gate("promote", "models:/silero/2", "--alias", "champion", changes=changes)
     assert done.returncode == 1
     assert "refused" in done.stderr
+    assert "blocked by not-random, no-layer-lost" in done.stderr
     assert _version(registered, 1).aliases == ["champion"]
 
 
