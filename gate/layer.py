@@ -6,7 +6,7 @@ It lives outside both rooms, so that neither has to know the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,23 +30,7 @@ LayerKind = Literal[
 ]
 """What a layer computes; the names a policy's ``where: {kind: [...]}`` accepts."""
 
-LAYER_KINDS: Final[tuple[LayerKind, ...]] = (
-    "dense",
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "depthwise",
-    "lstm",
-    "gru",
-    "rnn",
-    "attention",
-    "embedding",
-    "lora",
-    "expert",
-)
+LAYER_KINDS: Final[tuple[LayerKind, ...]] = get_args(LayerKind)
 
 
 class TensorReader(Protocol):
