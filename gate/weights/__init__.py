@@ -1,8 +1,9 @@
-"""The room that reads model files: a file or folder goes in, named weight matrices come out.
+"""The room that reads models: a file, a folder or a live model goes in, named weight matrices come out.
 
-In: a path, on this machine.  Out: :class:`~gate.weights.interface.ModelWeights`, which lists every
-layer with its kind, shape and a way to read it, and everything that was left out with a reason.
-Model code is never run, imported or unpickled; nothing is read before the bytes present are known
+In: a path on this machine, or a live model (:mod:`gate.weights.live`).  Out:
+:class:`~gate.weights.interface.ModelWeights`, which lists every layer with its kind, shape and a way
+to read it, and everything that was left out with a reason.  Model code is never run, imported or
+unpickled (a live model is asked for its arrays); nothing is read before the bytes present are known
 to hold what a header claims; no reference is followed out of the artifact.  It must never know a
 metric, a policy or MLflow (the layouts that MLflow writes are known as folders of files).
 
@@ -12,5 +13,6 @@ One container format is one reader (:mod:`gate.weights.readers`); formats that s
 
 from gate.weights.arrays import from_arrays
 from gate.weights.artifact import read_weights, weight_files
+from gate.weights.live import read_live
 
-__all__ = ["from_arrays", "read_weights", "weight_files"]
+__all__ = ["from_arrays", "read_live", "read_weights", "weight_files"]

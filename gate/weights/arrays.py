@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gate.errors import ModelError
 from gate.weights.interface import ModelWeights, StoredTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
+
+
+LiveReader: TypeAlias = "LiveArray | LiveTensor"
+"""What reads one array in memory."""
 
 
 def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
@@ -21,10 +27,8 @@ def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
     Parameters
     ----------
     arrays:
-        PyTorch tensors, TensorFlow or Keras variables, JAX or numpy arrays, nested lists: told by what
-        they can do, without importing their framework.  Arrays are kept by reference and converted
-        when they are measured; changing them before that changes the result.  Names follow the
-        framework's habit (``encoder.0.weight``), since they tell what a layer is.
+        What :func:`live_readers` accepts, or its result.  Names follow the framework's habit
+        (``encoder.0.weight``), since they tell what a layer is.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
     """
     from gate.weights.state_dict import describe  # noqa: PLC0415 - keeps the import of this room light
 
-    described = describe([_tensor(name, value) for name, value in arrays.items()])
+    described = describe([_stored(name, reader) for name, reader in live_readers(arrays).items()])
     return ModelWeights(
         format="arrays",
         files=(),
@@ -45,15 +49,38 @@ def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
     )
 
 
-def _tensor(name: object, value: Any) -> StoredTensor:
+def live_readers(arrays: Mapping[str, ArrayLike | Any]) -> dict[str, LiveReader]:
+    """Return one reader for each array.
+
+    Parameters
+    ----------
+    arrays:
+        PyTorch tensors, TensorFlow or Keras variables, JAX or numpy arrays, nested lists: told by what
+        they can do, without importing their framework.  Arrays are kept by reference and converted
+        when they are measured; changing them before that changes the result.
+
+    Raises
+    ------
+    gate.errors.ModelError
+        A name is not a string, or a value cannot be seen as an array.
+    """
+    return {_checked(name): _reader(name, value) for name, value in arrays.items()}
+
+
+def _checked(name: object) -> str:
     if not isinstance(name, str):
         raise ModelError(f"an array's name must be a string, not {type(name).__name__}")
-    if hasattr(value, "detach"):
-        held: LiveTensor | LiveArray = LiveTensor(name, value)
-        shape, dtype = tuple(value.shape), str(value.dtype).removeprefix("torch.")
-        return StoredTensor(name, shape, dtype, held, _quantisation_step(value))
-    values = _as_array(name, value)
-    return StoredTensor(name, values.shape, values.dtype.name, LiveArray(values))
+    return name
+
+
+def _reader(name: str, value: Any) -> LiveReader:
+    if isinstance(value, LiveArray | LiveTensor):
+        return value
+    return LiveTensor(name, value) if hasattr(value, "detach") else LiveArray(_as_array(name, value))
+
+
+def _stored(name: str, reader: LiveReader) -> StoredTensor:
+    return StoredTensor(name, reader.shape, reader.dtype, reader, reader.quantisation_step)
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
@@ -65,27 +92,38 @@ def _as_array(name: str, value: Any) -> NDArray[Any]:
         raise ModelError(f"{name!r} cannot be seen as an array: {error}") from error
 
 
-def _quantisation_step(tensor: Any) -> float | None:
-    """Return the step of a quantised PyTorch tensor: its scale, or the root mean square of several."""
-    if not getattr(tensor, "is_quantized", False):
-        return None
-    if "per_channel" not in str(tensor.qscheme()):
-        return float(tensor.q_scale())
-    scales = [float(scale) for scale in tensor.q_per_channel_scales().tolist()]
-    return math.sqrt(sum(scale * scale for scale in scales) / len(scales))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveArray:
     """Reads an array in memory; equal when it is the same memory seen in the same way."""
 
     values: NDArray[Any]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> str:
+        """Storage type, without its byte order."""
+        return str(self.values.dtype.name)
+
+    @property
+    def quantisation_step(self) -> float | None:
+        """None: a numpy array of integers has no scale of its own."""
+        return None
+
     def __call__(self) -> NDArray[Any]:
         """Return the values as floats, a view where they already are."""
         from gate.weights.mapped import to_float  # noqa: PLC0415
 
         return to_float(self.values)
+
+    def content(self) -> NDArray[Any]:
+        """Return the elements in their storage type, in C order and little-endian."""
+        import numpy as np  # noqa: PLC0415
+
+        return np.ascontiguousarray(self.values, self.values.dtype.newbyteorder("<"))
 
     def _place(self) -> tuple[object, ...]:
         values = self.values
@@ -105,6 +143,27 @@ class LiveTensor:
     name: str
     tensor: Any
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return tuple(self.tensor.shape)
+
+    @property
+    def dtype(self) -> str:
+        """Storage type as PyTorch calls it; of a quantised tensor that of its integers."""
+        name = str(self.tensor.dtype).removeprefix("torch.")
+        return name.removeprefix("q") if self._is_quantised else name
+
+    @property
+    def quantisation_step(self) -> float | None:
+        """Of a quantised tensor its scale, or the root mean square of several."""
+        if not self._is_quantised:
+            return None
+        if "per_channel" not in str(self.tensor.qscheme()):
+            return float(self.tensor.q_scale())
+        scales = [float(scale) for scale in self.tensor.q_per_channel_scales().tolist()]
+        return math.sqrt(sum(scale * scale for scale in scales) / len(scales))
+
     def __call__(self) -> NDArray[Any]:
         """Return the values as floats; types that numpy does not have are converted to float32.
 
@@ -115,14 +174,42 @@ class LiveTensor:
         """
         from gate.weights.mapped import to_float  # noqa: PLC0415
 
-        try:
-            dense = self.tensor.detach()
-            if getattr(dense, "is_quantized", False):
-                dense = dense.dequantize()
-            dense = dense.to_dense().cpu()
+        with self._told():
+            dense = self._in_memory()
             if str(dense.dtype) not in {"torch.float16", "torch.float32", "torch.float64"}:
                 dense = dense.float()
             return to_float(dense.numpy())
+
+    def content(self) -> NDArray[Any]:
+        """Return the elements in their storage type (as bytes where numpy has none such), in C order.
+
+        Quantised tensors give their values, dequantised.
+
+        Raises
+        ------
+        gate.errors.ModelError
+            As for reading.
+        """
+        with self._told():
+            dense = self._in_memory().contiguous()
+            try:
+                values: NDArray[Any] = dense.numpy()
+            except TypeError:  # bfloat16 and narrower: numpy has no such type
+                values = dense.reshape(-1).view(sys.modules["torch"].uint8).numpy()
+            return values
+
+    def _in_memory(self) -> Any:
+        dense = self.tensor.detach()
+        return (dense.dequantize() if self._is_quantised else dense).to_dense().cpu()
+
+    @property
+    def _is_quantised(self) -> bool:
+        return bool(getattr(self.tensor, "is_quantized", False))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise ModelError(f"{self.name!r} cannot be read: {str(error).splitlines()[0]}") from error
 

@@ -14,6 +14,7 @@ from gate.weights.state_dict.quantised import claim_packed, claim_scaled
 from gate.weights.state_dict.recurrent import claim_recurrent
 from gate.weights.state_dict.single import claim_single
 from gate.weights.state_dict.stage import MATRIX, Claim, Weight
+from gate.weights.state_dict.tables import RUNNING_STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,8 +88,11 @@ def _without(weights: Mapping[str, Weight], claim: Claim) -> dict[str, Weight]:
 
 
 def _batch_norms(weights: Mapping[str, Weight]) -> int:
-    means = (name for name in weights if name.endswith("running_mean"))
-    return sum(f"{name.removesuffix('mean')}var" in weights for name in means)
+    return sum(
+        name.endswith(mean) and name.removesuffix(mean) + variance in weights
+        for name in weights
+        for mean, variance in RUNNING_STATISTICS
+    )
 
 
 def claim_tied(weights: Mapping[str, Weight]) -> Claim:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gate.weights.state_dict.names import components, module_and_parameter
 from gate.weights.state_dict.stage import MATRIX, Claim, Weight
-from gate.weights.state_dict.tables import FLAX_HEADS, GPT2_CONV1D, GPT2_WIDE, KERNEL_AXES
+from gate.weights.state_dict.tables import FLAX_HEADS, GPT2_CONV1D, GPT2_WIDE, KERNEL_AXES, KERNELS
 from gate.weights.state_dict.values import Permuted
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _kernel(weight: Weight) -> Weight | None:
     parts = components(weight.name)
     if parts[-1] == "depthwise_kernel" and len(weight.shape) in {3, 4}:
         return _depthwise(weight)
-    if parts[-1] != "kernel" or len(weight.shape) not in KERNEL_AXES:
+    if parts[-1] not in KERNELS or len(weight.shape) not in KERNEL_AXES:
         return None
     module = parts[-2] if len(parts) > 1 else ""
     if len(weight.shape) == 3 and module in FLAX_HEADS:  # noqa: PLR2004

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gate.layer import LayerKind
 
 NOT_MATRICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("bias", ("bias", "*.bias", "*_bias", "*.bias_*", "*/bias:0")),
+    ("bias", ("bias", "*.bias", "*_bias", "*.bias_*", "*/bias", "*/bias:0")),
     ("attention mask", ("mask", "*.mask", "*_mask", "*.masked_bias", "*.tril")),
     ("index table", ("*position_ids", "*token_type_ids", "*relative_position_index")),
     (
@@ -41,6 +41,9 @@ NOT_MATRICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 NORMS: Final = ("*norm", "*norm[0-9]*", "*layernorm*", "ln_*", "ln[0-9]*", "*_ln", "bn", "bn[0-9]*", "*_bn")
 """Modules whose ``weight`` is a scale, whatever its number of dimensions."""
 
+RUNNING_STATISTICS: Final = (("running_mean", "running_var"), ("moving_mean", "moving_variance"))
+"""What a batch norm of PyTorch and of Keras keeps beside its scale."""
+
 EMBEDDINGS: Final = (
     "*embedding",
     "*embeddings",
@@ -62,7 +65,13 @@ EMBEDDINGS: Final = (
 NOT_EMBEDDINGS: Final = ("*proj*", "*out", "*dense*", "*linear*", "*mapping*", "*norm*", "*conv*", "patch*")
 """Modules whose name speaks of an embedding and that multiply: heads and projections of one."""
 
-TRANSPOSED_CONVOLUTIONS: Final = ("*conv_transpose*", "*convtranspose*", "*transposed_conv*", "*deconv*")
+TRANSPOSED_CONVOLUTIONS: Final = (
+    "*conv_transpose*",
+    "*conv[123]d_transpose*",  # Keras
+    "*convtranspose*",
+    "*transposed_conv*",
+    "*deconv*",
+)
 """A state dict cannot tell a transposed convolution but by its name."""
 
 CONVOLUTIONS: Final[dict[int, tuple[LayerKind, LayerKind]]] = {
@@ -124,13 +133,17 @@ KERNEL_AXES: Final[dict[int, tuple[int, ...]]] = {
 }
 """From the (*kernel, in, out) of Keras and Flax to PyTorch's (out, in, *kernel), by dimensions."""
 
+KERNELS: Final = ("kernel", "pointwise_kernel")
+"""Parameters that Keras and Flax store as (*kernel, in, out)."""
+
 FLAX_HEADS: Final[dict[str, tuple[int, ...]]] = {
     "query": (1, 2, 0),
     "key": (1, 2, 0),
     "value": (1, 2, 0),
     "out": (2, 0, 1),
+    "attention_output": (2, 0, 1),
 }
-"""Flax's attention keeps heads apart: (in, heads, width), and (heads, width, out) on the way out."""
+"""The attention of Flax and Keras keeps heads apart: (in, heads, width), at its end (heads, width, out)."""
 
 GATES: Final[dict[int, tuple[LayerKind, tuple[str, ...]]]] = {
     4: ("lstm", ("input", "forget", "cell", "output")),

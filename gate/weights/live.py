@@ -1,0 +1,209 @@
+"""Live models to named arrays: told by what they can do, without importing their framework."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from gate.errors import UsageError
+from gate.weights.arrays import from_arrays, live_readers
+from gate.weights.interface import Skipped
+from gate.weights.names import natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator
+
+    from gate.weights.arrays import LiveReader
+    from gate.weights.interface import ModelWeights
+
+    Named = Iterable[tuple[str, Any]]
+
+_PACKED: Final = "_packed_params"
+_PACKED_ROLES: Final = ("weight", "bias")
+_SETTINGS: Final = (str, bytes, bool, int, float, complex, type(None))
+"""Plain values that stand beside arrays in a state dict or a pytree and hold no weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWeights:
+    """The weights of a model in memory, and the reader of each of its arrays, vectors too."""
+
+    weights: ModelWeights
+    readers: Mapping[str, LiveReader]
+
+
+def read_live(model: object) -> LiveWeights:
+    """List the weights of a model in memory; nothing is copied that is in main memory already.
+
+    Parameters
+    ----------
+    model:
+        A mapping from names to arrays, nested as pytrees are; a PyTorch or transformers module; a
+        Keras model; a model that keeps a mapping in ``params`` (Flax); a scikit-learn estimator
+        with ``coefs_`` or ``coef_``.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is none of these.
+    gate.errors.ModelError
+        A value cannot be seen as an array.
+    """
+    for recognised, arrays in KINDS:
+        if recognised(model):
+            return _listed(arrays(model))
+    raise UsageError(
+        f"a {type(model).__module__}.{type(model).__qualname__} is no model that can be measured",
+        hint="Pass a path, a models:/ or runs:/ URI, a PyTorch module, a Keras model, a scikit-learn "
+        "estimator with coefs_ or coef_, or a mapping from names to arrays (of Flax: nnx.state(model)).",
+    )
+
+
+def _listed(named: Named) -> LiveWeights:
+    arrays: dict[str, Any] = {}
+    strange = []
+    for name, value in named:
+        if _is_array(value):
+            arrays[_free(name, arrays)] = value
+        else:
+            strange.append(Skipped(name, f"a {type(value).__name__}, which is no array", matrix=False))
+    readers = live_readers(arrays)
+    weights = from_arrays(readers)
+    return LiveWeights(replace(weights, skipped=(*weights.skipped, *strange)), readers)
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return ``name``, its module numbered where two have one name: the last part tells the layout."""
+    split = max(name.rfind("."), name.rfind("/"))
+    module, parameter = (name[:split], name[split:]) if split > 0 else (name, "")
+    numbered = (f"{module}#{count}{parameter}" for count in itertools.count(2))
+    return next(free for free in itertools.chain((name,), numbered) if free not in taken)
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, list | tuple) or any(
+        hasattr(value, ability) for ability in ("detach", "numpy", "__array__", "__array_interface__")
+    )
+
+
+def _is_keras(model: Any) -> bool:
+    return callable(getattr(model, "get_weights", None)) and hasattr(model, "weights")
+
+
+def _keras(model: Any) -> Named:
+    """Name variables by their path (Keras 3) or name; depthwise kernels as Keras 2 did.
+
+    Keras 3 calls every kernel ``kernel``; one of a depthwise layer has another order of axes.
+    """
+    depthwise = {id(layer.kernel) for layer in _keras_layers(model) if _is_depthwise(layer)}
+    for variable in model.weights:
+        name = str(getattr(variable, "path", None) or variable.name)
+        if id(variable) in depthwise:
+            name = f"{name.removesuffix('kernel')}depthwise_kernel"
+        yield name, variable
+
+
+def _keras_layers(model: Any) -> Iterable[Any]:
+    """Return every layer, nested ones too; the public ``layers`` has only the outermost."""
+    flatten = getattr(model, "_flatten_layers", None)
+    layers: Iterable[Any] = flatten() if callable(flatten) else getattr(model, "layers", ())
+    return layers
+
+
+def _is_depthwise(layer: Any) -> bool:
+    return hasattr(layer, "depth_multiplier") and hasattr(layer, "kernel")
+
+
+def _is_torch(model: Any) -> bool:
+    return all(callable(getattr(model, name, None)) for name in ("state_dict", "named_parameters"))
+
+
+def _torch(model: Any) -> Named:
+    """Name the tensors of the state dict; lists of numbers in it are settings of packed layers."""
+    return (found for found in _walk(model.state_dict(), "") if not isinstance(found[1], list | tuple))
+
+
+def _is_mapping(model: object) -> bool:
+    return isinstance(model, Mapping)
+
+
+def _mapping(model: Any) -> Named:
+    """Name what a mapping holds: in its own order, or in that of the names for a tree of parameters.
+
+    JAX sorts the keys of dictionaries whenever a tree goes through it: their order tells nothing.
+    """
+    found = list(_walk(model, ""))
+    is_tree = any(isinstance(value, Mapping) for value in model.values())
+    if is_tree and not any(hasattr(value, "detach") for _, value in found):
+        found.sort(key=lambda item: natural_key(item[0]))
+    return found
+
+
+def _has_params(model: Any) -> bool:
+    return isinstance(getattr(model, "params", None), Mapping)
+
+
+def _params(model: Any) -> Named:
+    return _mapping(model.params)
+
+
+def _is_sklearn(model: Any) -> bool:
+    return hasattr(model, "coefs_") or hasattr(model, "coef_")
+
+
+def _sklearn(model: Any) -> Named:
+    for name in ("coefs_", "intercepts_", "coef_", "intercept_"):
+        value = getattr(model, name, None)
+        dense = getattr(value, "toarray", None)  # after sparsify()
+        yield from _walk(dense() if callable(dense) else value, name)
+
+
+KINDS: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Named]], ...]] = (
+    (_is_mapping, _mapping),
+    (_is_keras, _keras),  # before torch: with that backend a Keras model is a module too
+    (_is_torch, _torch),
+    (_has_params, _params),
+    (_is_sklearn, _sklearn),
+)
+"""How a kind of live model is recognised, and what names its arrays; the first that knows it counts."""
+
+
+def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a nested structure holds by dotted path, as the reader of its saved file names it."""
+    if _is_packed(value):
+        state = value.__getstate__()
+        value = state[0] if isinstance(state, tuple) and state else state
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _walk(inner, _join(name, key))
+    elif isinstance(value, list | tuple) and not _is_numbers(value):
+        weight = next((i for i, item in enumerate(value) if getattr(item, "is_quantized", False)), None)
+        for index, inner in enumerate(value):
+            role = -1 if weight is None else index - weight
+            yield from _walk(inner, _join(name, _PACKED_ROLES[role] if role in {0, 1} else index))
+    elif not isinstance(value, _SETTINGS) and not type(value).__name__.lower().endswith("dtype"):
+        yield name or "array", value
+
+
+def _is_packed(value: object) -> bool:
+    """Tell whether it is one of torch's own objects, which quantised layers pack weights into."""
+    return type(value).__name__ == "ScriptObject" and hasattr(value, "__getstate__")
+
+
+def _is_numbers(value: Any) -> bool:
+    """Tell whether a list is an array written out, and no container of arrays."""
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    return isinstance(value, int | float | complex)
+
+
+def _join(prefix: str, key: object) -> str:
+    """Return ``prefix.key``; quantised layers keep their weight under ``_packed_params``."""
+    if key in _PACKED_ROLES:
+        while prefix.rpartition(".")[2] == _PACKED:
+            prefix = prefix.rpartition(".")[0]
+    if not isinstance(key, str | int):
+        raise UsageError(f"the arrays of a model are named by strings, not by a {type(key).__name__}")
+    return f"{prefix}.{key}" if prefix else str(key)
