@@ -52,7 +52,9 @@ def metrics_page() -> str:
         lines.append(f"\n## {title}\n")
         for metric in METRICS:
             if metric.level == level:
-                lines += [f"\n### `{metric.id}`\n", f"{metric.title}\n", "| | |", "|---|---|"]
+                anchor = metric.docs.partition("#")[2]
+                lines += [f'\n<a id="{anchor}"></a>\n', f"### `{metric.id}`\n", f"{metric.title}\n"]
+                lines += ["| | |", "|---|---|"]
                 lines += [f"| {name} | {value} |" for name, value in _facts(metric)]
     return "\n".join(lines) + "\n"
 

@@ -238,3 +238,8 @@ class Metric:
     nature: Literal["shape", "scale", "mixed", "count", "label"]
     group: Group
     source: str
+
+    @property
+    def docs(self) -> str:
+        """Where it is described, from the root of the repository; the anchor is the id."""
+        return f"docs/metrics.md#{self.id}"
