@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gate.spectra.executors import Executor
     from gate.spectra.interface import Settings
     from gate.workflow.measure import Progress
+    from gate.workflow.memory import Given
     from gate.workflow.sources import Located
 
 _REPORT_FILES: Final[Mapping[str, str]] = {
@@ -36,7 +37,8 @@ class CheckRequest:
     """What to check and how.
 
     ``policies`` are files, empty for the packaged default; ``baselines`` replace those of the
-    policies; ``record`` None means: record where there is a registered version.
+    policies; ``record`` None means: record where there is a registered version.  ``given`` holds
+    models in memory by the source or baseline specification that stands for them.
     """
 
     source: str
@@ -45,6 +47,7 @@ class CheckRequest:
     options: MeasureOptions = field(default_factory=MeasureOptions)
     record: bool | None = None
     address: RegistryAddress = field(default_factory=RegistryAddress)
+    given: Mapping[str, Given] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     from gate.workflow.sources import locate  # noqa: PLC0415
 
     all_policies = load_governing(request, model=None)  # a bad policy is told before anything is pulled
-    located = locate(request.source, request.address)
+    located = _in_memory(request) or locate(request.source, request.address)
     policies = load_governing(request, model=located.resolved.name) if request.policies else all_policies
     if not policies:
         raise NothingToMeasureError(
@@ -107,6 +110,13 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
         return CheckResult(verdict, notes, recorded=_record(located, verdict, digest))
     except (RegistryError, UsageError) as error:
         return CheckResult(verdict, notes, record_error=_unrecorded(error))
+
+
+def _in_memory(request: CheckRequest) -> Located | None:
+    from gate.registry.resolve import ResolvedSource  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.sources import Located  # noqa: PLC0415
+
+    return Located(ResolvedSource(uri=request.source), None) if request.source in request.given else None
 
 
 def _wants_record(request: CheckRequest, located: Located) -> bool:
@@ -134,9 +144,12 @@ def _judge(
     connection = located.registry.connection if located.registry is not None else None
     digest: str | None = None
     try:
-        with open_model(located.resolved, connection, _pulling(progress)) as model:
-            digest = model.digest
-            analysis = measure_files(model, settings, progress, executor)
+        if located.resolved.uri in request.given:
+            analysis = request.given[located.resolved.uri].measure(settings, progress, executor)
+        else:
+            with open_model(located.resolved, connection, _pulling(progress)) as model:
+                digest = model.digest
+                analysis = measure_files(model, settings, progress, executor)
     except NothingToMeasureError as error:
         return nothing_verdict(policies, str(error), convention=request.options.convention), digest
     except ModelError as error:
@@ -175,6 +188,11 @@ def _baselines(
 
     def resolve(spec: str) -> Baseline:
         nonlocal registry
+        if spec in request.given:
+            try:
+                return Baseline(spec, spec, request.given[spec].measure(settings, progress, executor))
+            except (ModelError, NothingToMeasureError) as error:
+                return Baseline(spec, spec, None, f"it cannot be measured: {error}")
         if registry is None and spec.startswith(("models:", "runs:")):
             registry = connect(request.address)
         choice = choose_baseline((spec,), located.resolved, registry.connection if registry else None)

@@ -1,0 +1,249 @@
+"""The Python interface: what the commands do, as functions that return values and print nothing.
+
+``import gate`` loads none of this; the names are looked up when they are used.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gate.errors import UsageError
+from gate.frames import to_frame, to_weightwatcher_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from gate.analysis.interface import Analysis
+    from gate.policy.interface import Verdict
+    from gate.spectra.executors import Executor
+    from gate.spectra.interface import Group
+    from gate.workflow.measure import MeasureOptions
+
+__all__ = ["analyze", "check", "to_frame", "to_weightwatcher_frame"]
+
+
+def analyze(
+    source: str | os.PathLike[str] | Any,
+    *,
+    convention: str = "gate-1",
+    full: bool = False,
+    groups: Iterable[Group] | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+    float32: bool = False,
+    executor: str | Executor | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    tracking_uri: str | None = None,
+    registry_uri: str | None = None,
+) -> Analysis:
+    """Measure every layer of a model; judge nothing, record nothing.
+
+    Parameters
+    ----------
+    source:
+        One of
+
+        - a path to a file or folder: ONNX, safetensors, PyTorch, a folder that MLflow wrote, ...;
+        - ``models:/NAME/V``, ``models:/NAME@alias``, ``models:/m-ID`` or ``runs:/RUN/path``;
+        - a mapping from names to arrays, such as ``module.state_dict()`` or ``numpy.load("weights.npz")``;
+          nested as Flax and JAX nest parameters, it is named by dotted paths;
+        - a live model: a PyTorch module (also of transformers), a Keras model, a scikit-learn estimator
+          with ``coefs_`` or ``coef_``.  Its framework is not imported, its code is not run but for
+          handing out the arrays, and they are read where they are.  A module gives what its state
+          dict gives.
+
+        Names tell what a tensor is (``encoder.0.weight``, ``conv2d/kernel``), so keep the framework's.
+    convention:
+        ``gate-1``, ``paper``, ``weightwatcher-0.7`` or ``weightwatcher-0.2``: the choices under which
+        numbers are comparable with each other.
+    full:
+        Compute every group of metrics.
+    groups:
+        Further groups of metrics by name: ``randomness``, ``shuffle``, ``tails``, ``aspect``.  The
+        ``default`` ones are always computed.
+    jobs:
+        Worker threads, by default one per core.  Results do not depend on it, not in one bit.
+    seed:
+        Of every shuffle and simulation.
+    float32:
+        Single precision in the linear algebra: faster, alpha to about 3e-5; every layer is flagged.
+    executor:
+        ``local`` (the default), ``dask://HOST:PORT``, or an object that
+        :class:`gate.spectra.executors.Executor` describes.
+    progress:
+        Called with a stage, what is done and what there is to do.
+    tracking_uri, registry_uri:
+        MLflow's servers, by default what MLflow's own variables say.
+
+    Returns
+    -------
+    Analysis
+        Frozen.  ``.model`` holds the means over layers, ``.layers`` one row per layer, ``.coverage`` what
+        was measured and what was left out and why; docs/metrics.md describes each figure.  Of a
+        live model ``.source.uri`` is ``memory:`` and ``.source.digest`` is over its arrays.  The
+        numbers are those of ``gate analyze``, bit for bit.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        The source does not exist or is nothing that can be measured, or an option is not known.
+    gate.errors.ModelError
+        The model cannot be read, or is not safe to read.
+    gate.errors.NothingToMeasureError
+        It holds no weight matrix.
+    gate.errors.RegistryError, gate.errors.ResourceError
+        It could not be brought here, or there is not enough memory.
+
+    Examples
+    --------
+    >>> import numpy as np, gate
+    >>> weights = {"fc.weight": np.random.default_rng(0).standard_normal((300, 100))}
+    >>> analysis = gate.analyze(weights)
+    >>> analysis.layers[0].name, analysis.layers[0].eigenvalues
+    ('fc', 100)
+    >>> gate.to_frame(analysis)[["name", "alpha", "log_spectral_norm"]].shape
+    (1, 3)
+    """
+    from gate.workflow.measure import measure  # noqa: PLC0415 - `import gate.api` stays light
+    from gate.workflow.memory import measure_live  # noqa: PLC0415
+    from gate.workflow.sources import RegistryAddress, locate  # noqa: PLC0415
+
+    named = executor if isinstance(executor, str) else None
+    options = _options(convention, full=full, jobs=jobs, seed=seed, float32=float32, executor=named)
+    settings = options.settings(_known_groups(groups))
+    runner = options.make_executor() if executor is None or isinstance(executor, str) else executor
+    address = _address(source)
+    if address is None:
+        return measure_live(source, settings, progress, runner)
+    return measure(locate(address, RegistryAddress(tracking_uri, registry_uri)), settings, progress, runner)
+
+
+def check(
+    source: str | os.PathLike[str] | Any,
+    *,
+    policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    baseline: str | os.PathLike[str] | Sequence[str] | Analysis | Any | None = None,
+    record: bool = False,
+    convention: str = "gate-1",
+    full: bool = False,
+    jobs: int | None = None,
+    seed: int = 0,
+    float32: bool = False,
+    executor: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    tracking_uri: str | None = None,
+    registry_uri: str | None = None,
+) -> Verdict:
+    """Measure a model and judge it by policies.
+
+    Parameters
+    ----------
+    source:
+        As for :func:`gate.analyze`.
+    policies:
+        Policy files, or packaged ones by name (``default``, ``strict``, ``llm``); all must pass.  By
+        default ``default``.
+    baseline:
+        What to compare with in place of what the policies say: a specification
+        (``alias:champion``, ``previous``, ``version:3``, a source, ``none``) or several, tried in
+        order; a live model; or an analysis made before, by the same options and with the groups
+        of metrics that the policies need (``full=True`` has them all).
+    record:
+        Record the decision with the registered version, as ``gate check`` does by default for
+        ``models:/``; this function writes nothing unless asked to.
+    convention, full, jobs, seed, float32, executor, progress, tracking_uri, registry_uri:
+        As for :func:`gate.analyze`; metrics that the policies need are always computed.
+
+    Returns
+    -------
+    Verdict
+        Frozen.  ``.outcome`` is ``passed``, ``warned``, ``blocked``, ``inconclusive`` or ``error``; a model
+        that cannot be read is a verdict too, as the policies want it.  ``.rules`` says what each rule
+        found, ``.analysis`` holds the figures.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        The source, a policy, a baseline or an option cannot be used; nothing was judged.
+    gate.errors.NothingToMeasureError
+        None of the policies governs the model.
+    gate.errors.RegistryError, gate.errors.ResourceError
+        A model could not be brought here, or the decision could not be recorded.
+
+    Examples
+    --------
+    >>> import copy, gate
+    >>> before = copy.deepcopy(model.state_dict())  # doctest: +SKIP
+    >>> fine_tune(model)  # doctest: +SKIP
+    >>> verdict = gate.check(model, baseline=before)  # doctest: +SKIP
+    >>> [rule.message for rule in verdict.rules if rule.outcome == "failed"]  # doctest: +SKIP
+    """
+    from gate.workflow.check import CheckRequest, check_source  # noqa: PLC0415 - as above
+    from gate.workflow.memory import BASELINE, MEMORY, Given  # noqa: PLC0415
+    from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
+
+    options = _options(convention, full=full, jobs=jobs, seed=seed, float32=float32, executor=executor)
+    given: dict[str, Given] = {}
+    address = _address(source)
+    if address is None:
+        given[MEMORY] = Given(source)
+    specs = _specs(baseline)
+    if specs is None:
+        given[BASELINE] = Given(baseline)
+    request = CheckRequest(
+        source=MEMORY if address is None else address,
+        policies=_paths(policies),
+        baselines=(BASELINE,) if specs is None else specs,
+        options=options,
+        record=record,
+        address=RegistryAddress(tracking_uri, registry_uri),
+        given=given,
+    )
+    result = check_source(request, progress)
+    if result.record_error is not None:
+        raise result.record_error
+    return result.verdict
+
+
+def _address(source: object) -> str | None:
+    """Return a path or URI as text; None for a model in memory."""
+    return str(os.fspath(source)) if isinstance(source, str | os.PathLike) else None
+
+
+def _specs(baseline: object) -> tuple[str, ...] | None:
+    """Return baseline specifications; None for a model or an analysis."""
+    if baseline is None:
+        return ()
+    single = _address(baseline)
+    if single is not None:
+        return (single,)
+    if isinstance(baseline, list | tuple) and all(isinstance(item, str | os.PathLike) for item in baseline):
+        return tuple(str(os.fspath(item)) for item in baseline)
+    return None
+
+
+def _paths(policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    several = (policies,) if isinstance(policies, str | os.PathLike) else policies
+    return tuple(Path(policy) for policy in several)
+
+
+def _options(
+    convention: str, *, full: bool, jobs: int | None, seed: int, float32: bool, executor: str | None
+) -> MeasureOptions:
+    from gate.workflow.measure import MeasureOptions  # noqa: PLC0415 - `import gate.api` stays light
+
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs is the number of worker threads, at least 1, not {jobs}")
+    return MeasureOptions(convention, full, jobs, seed, float32, executor or "local")
+
+
+def _known_groups(groups: Iterable[Group] | None) -> frozenset[Group]:
+    from gate.spectra.interface import GROUPS  # noqa: PLC0415 - as above
+
+    names = [groups] if isinstance(groups, str) else list(groups or ())
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        raise UsageError(f"unknown group of metrics {unknown[0]!r}", hint=f"Choose of: {', '.join(GROUPS)}.")
+    return frozenset(group for group in GROUPS if group in names)

@@ -1,0 +1,61 @@
+"""A model in memory to its analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gate.analysis.interface import Analysis
+    from gate.spectra.executors import Executor
+    from gate.spectra.interface import Settings
+    from gate.workflow.measure import Progress
+
+MEMORY: Final = "memory:"
+"""The source of a model that is no file; it has no other address."""
+
+BASELINE: Final = "memory:baseline"
+"""The specification of a baseline that is no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A model, or the analysis of one, that was handed over instead of an address."""
+
+    model: object
+
+    def measure(self, settings: Settings, progress: Progress | None, executor: Executor) -> Analysis:
+        """Return its analysis; raises as :func:`measure_live` does."""
+        from gate.analysis.interface import Analysis  # noqa: PLC0415 - keeps `gate --help` fast
+
+        if isinstance(self.model, Analysis):
+            return self.model
+        return measure_live(self.model, settings, progress, executor)
+
+
+def measure_live(
+    model: object,
+    settings: Settings,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Analysis:
+    """Measure a live model; see :func:`gate.weights.read_live` for what that may be.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is nothing that holds weights.
+    gate.errors.ModelError
+        An array cannot be read.
+    gate.errors.NothingToMeasureError
+        It holds no weight matrix.
+    """
+    from gate.analysis import analyze_weights, arrays_digest  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.analysis.interface import Source  # noqa: PLC0415
+    from gate.weights import read_live  # noqa: PLC0415
+
+    live = read_live(model)
+    source = Source(uri=MEMORY, format=live.weights.format, digest=arrays_digest(live.readers), files=())
+    measuring = None if progress is None else partial(progress, "Measuring layers")
+    return analyze_weights(live.weights, source, settings, measuring, executor)
