@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.metadata
 import io
 import json
 import os
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import onnx
 import pytest
-import tomllib
 from ruamel.yaml import YAML
 
 import gate
@@ -330,9 +330,11 @@ def test_every_template_pins_this_version() -> None:
 
 
 def test_the_skinny_requirements_are_the_packages_own_less_what_only_the_demo_needs() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = [line for line in importlib.metadata.requires("mlflow-spectral-gate") or [] if ";" not in line]
     lines = (ROOT / "ci" / "requirements-skinny.txt").read_text().splitlines()
-    skinny = {line for line in lines if line and not line.startswith("#")}
+    skinny = {
+        line.replace("ruamel.yaml", "ruamel-yaml") for line in lines if line and not line.startswith("#")
+    }
     own = {line for line in project if not re.match(r"(mlflow|onnx|onnxruntime)\b", line)}
     (mlflow_bound,) = (line for line in project if re.match(r"mlflow\b", line))
     assert skinny == own | {mlflow_bound.replace("mlflow", "mlflow-skinny")}
@@ -357,3 +359,20 @@ def test_the_pre_commit_hook_validates_policies(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert f"{bad}:3" in done.stderr
+
+
+def test_the_examples_of_the_page_use_inputs_that_exist() -> None:
+    """docs/how-to/ci.md: a renamed input must not stay in an example."""
+    page = (ROOT / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
+    examples = [YAML(typ="safe").load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    workflow, gitlab, azure, hooks = examples
+    (step,) = (step for step in workflow["jobs"]["spectral-gate"]["steps"] if step.get("id") == "gate")
+    assert set(step["with"]) <= set(documents(ACTION)[0]["inputs"])
+    assert step["uses"].endswith(f"/ci/github@v{gate.__version__}")
+    (included,) = gitlab["include"]
+    assert set(included["inputs"]) <= set(documents(GITLAB)[0]["spec"]["inputs"])
+    assert (ROOT / included["file"]) == GITLAB
+    (template,) = azure["steps"]
+    assert set(template["parameters"]) <= {entry["name"] for entry in documents(AZURE)[0]["parameters"]}
+    assert (ROOT / template["template"].partition("@")[0]) == AZURE
+    assert hooks["repos"][0]["hooks"][0]["id"] == documents(HOOKS)[0][0]["id"]
