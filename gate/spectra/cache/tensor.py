@@ -103,7 +103,7 @@ def unpacked(data: NDArray[np.uint8], layout: Layout) -> NDArray[Any]:
         The bytes do not fill the shape.
     """
     order = _order_of(layout.strides)
-    dense = data.view(layout.dtype).reshape([layout.shape[axis] for axis in order])
+    dense: NDArray[Any] = data.view(layout.dtype).reshape([layout.shape[axis] for axis in order])
     dense = dense.transpose(np.argsort(order))
     if Layout.of(dense) == layout:
         return dense
