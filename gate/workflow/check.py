@@ -142,19 +142,20 @@ def _judge(
 
     settings = request.options.settings(needed_groups(policies))
     connection = located.registry.connection if located.registry is not None else None
+    uri, convention = located.resolved.uri, request.options.convention
     digest: str | None = None
     try:
-        if located.resolved.uri in request.given:
-            analysis = request.given[located.resolved.uri].measure(settings, progress, executor)
+        if uri in request.given:
+            analysis = request.given[uri].measure(settings, progress, executor)
         else:
             with open_model(located.resolved, connection, _pulling(progress)) as model:
                 digest = model.digest
                 analysis = measure_files(model, settings, progress, executor)
     except NothingToMeasureError as error:
-        return nothing_verdict(policies, str(error), convention=request.options.convention), digest
+        return nothing_verdict(policies, str(error), uri=uri, convention=convention), digest
     except ModelError as error:
-        told = f"{error} {error.hint}" if error.hint else str(error)
-        return error_verdict(policies, told, convention=request.options.convention), digest
+        told = f"{error}. {error.hint}" if error.hint else str(error)
+        return error_verdict(policies, told, uri=uri, convention=convention), digest
     verdict = judge(
         analysis,
         policies,
