@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import chromium
 from tests.mlflow_server import running_server
 
 if TYPE_CHECKING:
@@ -17,14 +19,15 @@ COMPARED_WITH = ("torch", "transformers")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where CI says that torch must be there, a test that would skip without it fails at once."""
-    if os.environ.get("GATE_REQUIRE_TORCH") != "1" or not items:
-        return
-    import importlib.util  # noqa: PLC0415
+    """Where CI says that torch or a browser must be there, a test that would skip without fails at once."""
+    required = {"GATE_REQUIRE_TORCH": _missing_torch, "GATE_REQUIRE_BROWSER": chromium.missing}
+    for variable, missing in required.items():
+        if os.environ.get(variable) == "1" and items and missing():
+            pytest.exit(f"{variable} is set and these are missing: {', '.join(missing())}", returncode=3)
 
-    missing = [name for name in COMPARED_WITH if importlib.util.find_spec(name) is None]
-    if missing:
-        pytest.exit(f"GATE_REQUIRE_TORCH is set and these are missing: {', '.join(missing)}", returncode=3)
+
+def _missing_torch() -> list[str]:
+    return [name for name in COMPARED_WITH if importlib.util.find_spec(name) is None]
 
 
 @pytest.fixture(scope="session")

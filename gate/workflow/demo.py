@@ -91,13 +91,14 @@ def _register(registry: RegistryAddress, path: Path, number: int, described: str
     import mlflow  # noqa: PLC0415 - takes seconds
     import onnx  # noqa: PLC0415
 
+    from gate.registry import Naming  # noqa: PLC0415 - as above
+
     yield f"\n── version {number}: {described}"
     with _quiet_mlflow():
         mlflow.set_tracking_uri(registry.tracking_uri)
         mlflow.set_registry_uri(registry.registry_uri)
-        experiment = mlflow.get_experiment_by_name(MODEL)
-        location = (path_of(registry).parent / "artifacts").resolve().as_uri()
-        chosen = experiment.experiment_id if experiment else mlflow.create_experiment(MODEL, location)
+        chosen = _experiment(MODEL, registry)
+        _experiment(Naming().experiment(MODEL), registry)
         with mlflow.start_run(experiment_id=chosen, run_name=f"version {number}"):
             mlflow.onnx.log_model(
                 onnx.load(path),
@@ -105,6 +106,15 @@ def _register(registry: RegistryAddress, path: Path, number: int, described: str
                 registered_model_name=MODEL,
                 pip_requirements=["onnxruntime"],
             )
+
+
+def _experiment(name: str, registry: RegistryAddress) -> str:
+    """Return an experiment with its files in the demo's folder; MLflow's choice is the folder one is in."""
+    import mlflow  # noqa: PLC0415 - as above
+
+    found = mlflow.get_experiment_by_name(name)
+    location = (path_of(registry).parent / "artifacts").resolve().as_uri()
+    return str(found.experiment_id if found else mlflow.create_experiment(name, location))
 
 
 def path_of(registry: RegistryAddress) -> Path:

@@ -33,10 +33,12 @@ def render(template: str, **values: Any) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """Escape a layer's name, allowing a line break after each dot."""
+    """Escape a name, allowing a line break after each dot; one of spaces alone is quoted, to be seen."""
     from markupsafe import Markup, escape  # noqa: PLC0415 - as above
 
-    return Markup(".<wbr>").join(escape(part) for part in printable(name).split("."))
+    shown = printable(name)
+    quoted = shown if shown.strip() else f"“{shown}”"
+    return Markup(".<wbr>").join(escape(part) for part in quoted.split("."))
 
 
 @lru_cache(maxsize=1)

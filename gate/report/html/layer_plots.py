@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SPARK_POINTS: Final = 32
 
 
-def density_plot(row: LayerMetrics, plot: LayerPlot | None) -> Markup | None:
+def density_plot(row: LayerMetrics, plot: LayerPlot | None, *, id_: str | None = None) -> Markup | None:
     """Draw the empirical spectral density log-log, with x_min, x_max and the fitted line."""
     bins = bins_of(plot)
     if bins is None:
@@ -44,6 +44,7 @@ def density_plot(row: LayerMetrics, plot: LayerPlot | None) -> Markup | None:
         element("path", class_="shuffled", d=dots((x(at), y(height)) for at, height in shuffled)),
         element("path", class_="dots", d=dots((x(at), y(height)) for at, height in points)),
         path("fit", x, y, line),
+        id_=id_,
     )
 
 

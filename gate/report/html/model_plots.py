@@ -68,6 +68,7 @@ def depth_plot(marks: Sequence[Mark], bounds: tuple[float | None, float | None] 
         _whiskers(frame, marks),
         *(_mark(frame, mark, titled=len(marks) <= _SPACIOUS) for mark in marks),
         class_="wide" if len(marks) <= _SPACIOUS else "wide dense",
+        linked=True,
     )
 
 

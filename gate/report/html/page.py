@@ -134,7 +134,9 @@ def page_of(analysis: Analysis | None, verdict: Verdict | None) -> Page:
             flags=tuple(explain(flag) for flag in row.flags),
             baseline=finite(baseline.get(row.name)),
             spark=sparkline(plots.get(row.name)),
-            density=density_plot(row, plots.get(row.name)) if place in drawn or len(rows) <= SMALL else None,
+            density=density_plot(row, plots.get(row.name), id_=f"density-{place + 1}")
+            if place in drawn or len(rows) <= SMALL
+            else None,
             views=_views(row, plots.get(row.name)) if place in drawn else (),
         )
         for place, row in enumerate(rows)

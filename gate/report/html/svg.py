@@ -142,8 +142,19 @@ class Frame:
         return join(parts)
 
 
-def picture(frame: Frame, title: str, description: str, *content: Markup, class_: str = "") -> Markup:
-    """Return a whole figure with its text alternative."""
+def picture(
+    frame: Frame,
+    title: str,
+    description: str,
+    *content: Markup,
+    class_: str = "",
+    linked: bool = False,
+    id_: str | None = None,
+) -> Markup:
+    """Return a whole figure with its text alternative; ``linked`` where parts of it are links.
+
+    An image is one thing to a screen reader: links in it would be lost, so such a figure is a group.
+    """
     return element(
         "svg",
         element("title", title),
@@ -151,6 +162,7 @@ def picture(frame: Frame, title: str, description: str, *content: Markup, class_
         frame.draw(),
         *content,
         viewBox=f"0 0 {frame.width} {frame.height}",
-        role="img",
+        role="group" if linked else "img",
         class_=f"plot {class_}".strip(),
+        id_=id_,
     )
