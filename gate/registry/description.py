@@ -22,7 +22,6 @@ _SEPARATOR: Final = "\n\n"
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+.!|~-])")
 _PLAIN_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9._:/%~-]{1,200}\Z")
 _RUN_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
-_HEADLINE: Final = re.compile(r"(?:(?<=\n)|\A)Spectral gate: [a-z]{1,20}\n\Z")
 _POLICY_LENGTHS: Final = (60, 20, 0)
 
 
@@ -90,7 +89,7 @@ def _around_block(description: str) -> tuple[str, str, str]:
     begin = description.rfind(BEGIN, 0, end) if end >= 0 else -1
     if begin < 0:
         return description, _SEPARATOR if description else "", ""
-    before, after = _HEADLINE.sub("", description[:begin]), description[end + len(END) :]
+    before, after = description[:begin], description[end + len(END) :]
     separator = _SEPARATOR if before.endswith(_SEPARATOR) else ""
     return before.removesuffix(separator), separator, after
 
@@ -101,12 +100,7 @@ def _render(summary: Summary, policy_length: int) -> str:
     cells = (f"[**{summary.outcome}**]({summary.link})", alpha, alpha_weighted, policy, summary.checked_at)
     row = f"| {' | '.join(cells)} |"
     table = f"| Spectral gate | alpha | AlphaHat | Policy | Checked |\n|---|---|---|---|---|\n{row}"
-    return f"{_headline(summary.outcome)}{BEGIN}\n\n{table}\n\n{END}"
-
-
-def _headline(outcome: str) -> str:
-    """Return the line before the marker: MLflow's list of versions shows the first line alone, as text."""
-    return f"Spectral gate: {outcome}\n"
+    return f"{BEGIN}\n\n{table}\n\n{END}"
 
 
 def _figure(value: float | None) -> str:

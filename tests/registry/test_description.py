@@ -82,11 +82,6 @@ def test_links(tracking: str, registry: str, start: str) -> None:
     assert "secret" not in link
 
 
-def test_the_first_line_says_the_outcome_and_goes_with_its_block() -> None:
-    """MLflow's list of versions shows the first line alone, as plain text."""
-    once = with_block("", SUMMARY)
-    assert once.splitlines()[0] == "Spectral gate: passed"
-    assert with_block(once, OTHER).splitlines()[0] == "Spectral gate: blocked"
-    assert with_block(once, OTHER).count("Spectral gate:") == 1
+def test_what_looks_like_ours_outside_the_markers_is_the_authors() -> None:
     own = "Spectral gate: see the wiki\nby the author"
     assert with_block(with_block(own, SUMMARY), OTHER) == f"{own}\n\n{render(OTHER)}"
