@@ -16,7 +16,6 @@ class Portable:
     """Gram by matmul, eigenvalues by ``numpy.linalg.eigvalsh``, threads by threadpoolctl."""
 
     name = "numpy"
-    tiled = False
 
     def __init__(self) -> None:
         self._controller: Any = None

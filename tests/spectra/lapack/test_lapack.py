@@ -135,7 +135,6 @@ class Recorded:
     """A backend that only counts its threads."""
 
     name = "recorded"
-    tiled = False
 
     def __init__(self) -> None:
         self.count = 4
