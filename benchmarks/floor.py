@@ -1,0 +1,139 @@
+"""What the engine spends beside the linear algebra it cannot do without."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from benchmarks.common import Options, Section, at_most, say, seconds
+from benchmarks.tensors import MODELS, gaussian
+from gate.spectra import Settings, convention
+from gate.spectra.executors import Local
+from gate.spectra.lapack import backend, blas_threads
+from gate.spectra.lapack.openblas import OpenBlas
+from gate.weights.arrays import from_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+TITLE: Final = "Overhead over the floor"
+LIMIT: Final = 1.25
+_WIDTHS: Final = (32, 48, 64, 96)
+_TEXT: Final = """
+The floor is the Gram product plus the eigenvalues, each matrix by whichever of the safe solvers is fastest
+for it on this machine: `syevd` (one stage), the two-stage reduction at several band widths, numpy's batched
+`eigvalsh` for stacks of small slices. Nothing else: no fit, no norms, no flags, no plot. The engine
+(`measure_layers`, default metrics) and the floor take turns, on one thread each; CPU time, medians.
+"""
+
+
+def run(options: Options) -> Section:
+    """Measure single matrices and whole models."""
+    sizes = ((256, 256),) if options.quick else ((512, 512), (1024, 1024), (2048, 2048), (4096, 1024))
+    subjects: dict[str, Mapping[str, NDArray[Any]]] = {
+        f"{rows}×{columns}": gaussian({"matrix": (rows, columns)}) for rows, columns in sizes
+    }
+    if not options.quick:
+        subjects["4096×4096"] = gaussian({"matrix": (4096, 4096)})
+    for name in ("silero",) if options.quick else ("lite1", "minilm", "rapidocr-rec"):
+        subjects[MODELS[name].title] = MODELS[name].tensors()
+    rows, solvers, worst = [], [], 0.0
+    for name, tensors in subjects.items():
+        say(f"  {name}")
+        floor, chosen = _floor(tensors)
+        spent, base = _measured(tensors, floor, turns=2 if options.quick else 7)
+        worst = max(worst, spent / base)
+        rows.append((name, seconds(base), seconds(spent), f"{spent / base:.2f}"))
+        if len(tensors) == 1:
+            solvers.append(f"{name}: {chosen}")
+    return Section(
+        title=TITLE,
+        text=f"{_TEXT}\nFastest here: {'; '.join(solvers)}.\n",
+        header=("weights", "floor", "engine", "ratio"),
+        rows=tuple(rows),
+        targets=(at_most(f"at most {LIMIT} of the floor, everywhere", worst, LIMIT),),
+    )
+
+
+def _measured(
+    tensors: Mapping[str, NDArray[Any]], floor: Callable[[], None], turns: int
+) -> tuple[float, float]:
+    """Return the engine's and the floor's median CPU time, from turns taken in turn."""
+    layers = from_arrays(tensors).layers
+    settings = Settings(convention("gate-1"), jobs=1)
+
+    def engine() -> None:
+        for _ in Local().map(layers, settings):
+            pass
+
+    pairs = [(_cpu(engine), _cpu(floor)) for _ in range(turns)]
+    own, base = zip(*pairs, strict=True)
+    return float(np.median(own)), float(np.median(base))
+
+
+def _floor(tensors: Mapping[str, NDArray[Any]]) -> tuple[Callable[[], None], str]:
+    """Choose the fastest solver for each matrix; return what runs them all, and the last one's name."""
+    chosen = []
+    name = ""
+    for stack in (stack for tensor in tensors.values() for stack in _stacks(tensor)):
+        candidates = dict(_solvers(stack))
+        with blas_threads().one():
+            spent = {name: min(_cpu(solve) for _ in range(3)) for name, solve in candidates.items()}
+        name = min(spent, key=lambda key: spent[key])
+        chosen.append(candidates[name])
+
+    def floor() -> None:
+        with blas_threads().one():
+            for solve in chosen:
+                solve()
+
+    return floor, name
+
+
+def _stacks(tensor: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield a tensor's matrices as one stack of shape (count, N, M)."""
+    if tensor.ndim == 2:  # noqa: PLR2004 - a matrix
+        yield tensor[None]
+    else:
+        yield tensor.transpose(2, 3, 0, 1).reshape(-1, *tensor.shape[:2])
+
+
+def _solvers(stack: NDArray[Any]) -> Iterator[tuple[str, Callable[[], None]]]:
+    if min(stack.shape[1:]) == 1:
+        yield "sum of squares", lambda: _discard(np.square(stack, dtype=np.float64).sum(axis=(1, 2)))
+        return
+    solver = backend()
+    yield "eigvalsh", lambda: _batched(stack)
+    if isinstance(solver, OpenBlas) and stack.shape[1] * stack.shape[2] > 64 * 64:
+        yield "syevd", lambda: _each(stack, solver, solver.one_stage)
+        if min(stack.shape[1:]) >= 1000:  # noqa: PLR2004 - far below where two stages can win
+            for width in _WIDTHS:
+                yield (
+                    f"two stages, band {width}",
+                    lambda width=width: _each(stack, solver, lambda gram: solver.two_stage(gram, width)),
+                )
+
+
+def _batched(stack: NDArray[Any]) -> None:
+    values = stack.astype(np.float64)
+    turned = values.swapaxes(1, 2)
+    np.linalg.eigvalsh(turned @ values if values.shape[1] >= values.shape[2] else values @ turned)
+
+
+def _each(stack: NDArray[Any], solver: OpenBlas, solve: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+    for matrix in stack:
+        solve(solver.gram(matrix, np.float64))
+
+
+def _discard(_: object) -> None:
+    """Keep a lambda's type that of a procedure."""
+
+
+def _cpu(call: Callable[[], object]) -> float:
+    started = time.process_time()
+    call()
+    return time.process_time() - started
