@@ -68,7 +68,9 @@ def plain(value: Any, *, as_float: bool = False) -> Any:
         members = sorted(dataclasses.fields(value), key=lambda member: member.name != "schema")  # stable
         return {m.name: plain(getattr(value, m.name), as_float=_is_float(str(m.type))) for m in members}
     if isinstance(value, Mapping):
-        return {_encodable(key): plain(value[key], as_float=as_float) for key in sorted(value)}
+        return {
+            _encodable(key): plain(value[key], as_float=as_float) for key in sorted(value, key=_encodable)
+        }
     if isinstance(value, (list, tuple)):
         return [plain(item, as_float=as_float) for item in value]
     if isinstance(value, str):

@@ -167,6 +167,12 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     )
 
 
+def test_keys_that_cannot_be_written_sort_as_they_are_written() -> None:
+    verdict = dataclasses.replace(samples.blocked(), baseline_alpha={"\ud800": 1.0, "alpha": 2.0})
+    text = render_verdict(verdict, "json")
+    assert render_verdict(load_verdict(text), "json") == text
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(verdict=verdicts())
 def test_any_verdict_renders_and_comes_back(verdict: Verdict) -> None:
