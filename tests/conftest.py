@@ -8,17 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from tests.browser import chromium
 from tests.mlflow_server import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")  # the same cases in every run: what CI says of a change is about the change
 
 COMPARED_WITH = ("torch", "transformers")
 
