@@ -71,7 +71,10 @@ def eigenvalues(stack: NDArray[Any], *, float32: bool = False, exact: bool = Fal
     if size <= _BATCH_COLUMNS and other * size**2 < _BATCH_WORK:
         values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))
     else:
-        values = np.stack([_single(stack[index], precision) for index in np.ndindex(stack.shape[:-2])])
+        mend = not float32 and _mendable((other, size), exact=exact)
+        values = np.stack(
+            [_single(stack[index], precision, mend=mend) for index in np.ndindex(stack.shape[:-2])]
+        )
     if float32 and not np.isfinite(values).all():  # squares overflow single precision at 1e19
         return eigenvalues(stack, exact=exact)
     return _mend(stack, values, float32=float32, exact=exact)
@@ -115,13 +118,30 @@ def _batch(stack: NDArray[Any]) -> NDArray[np.float64]:
     return np.maximum(values, 0)
 
 
-def _single(matrix: NDArray[Any], precision: type[np.floating[Any]]) -> NDArray[np.float64]:
+def _single(matrix: NDArray[Any], precision: type[np.floating[Any]], *, mend: bool) -> NDArray[np.float64]:
+    """Solve one matrix; ``mend`` says that :func:`_mend` will replace what comes out near-singular."""
     size = min(matrix.shape)
-    with blas_threads().sized(size):
+    with blas_threads().one() if backend().tiled else blas_threads().sized(size):
         gram = backend().gram(matrix, precision)
         if not np.isfinite(gram.diagonal().sum()):
             return np.full(size, np.nan)
+        if mend and _has_dead_channel(matrix, gram.diagonal()):
+            return np.append(np.zeros(size - 1), gram.diagonal().max())  # near-singular, whatever the rest
         return np.maximum(backend().eigenvalues(gram).astype(np.float64), 0)
+
+
+def _has_dead_channel(matrix: NDArray[Any], squares: NDArray[Any]) -> bool:
+    """Tell whether a row or column of the small side proves the matrix near-singular.
+
+    ``squares`` are the squared norms of one side's.  λ_min is at most the smallest of them and λ_max
+    at least the largest, so that eigenvalues which would be thrown away need not be computed.
+    """
+    rows, columns = sorted(matrix.shape, reverse=True)
+    sides = [squares]
+    if rows == columns:
+        sides += [np.einsum(f"ij,ij->{axis}", matrix, matrix, dtype=np.float64) for axis in "ij"]
+    limit = resolution((rows, columns))
+    return any(side.min() <= limit * side.max() for side in sides)
 
 
 def _mend(stack: NDArray[Any], values: NDArray[np.float64], *, float32: bool, exact: bool) -> Eigenvalues:
@@ -130,12 +150,18 @@ def _mend(stack: NDArray[Any], values: NDArray[np.float64], *, float32: bool, ex
     lost = np.flatnonzero((values[:, 0] <= resolution((rows, columns)) * values[:, -1]) & (values[:, -1] > 0))
     if len(lost) == 0:
         return Eigenvalues(values)
-    if float32 or not (exact or rows * columns**2 <= _SVD_WORK):
+    if float32 or not _mendable((rows, columns), exact=exact):
         return Eigenvalues(values, near_singular=True, resolved=False)
     with blas_threads().sized(columns):
         for index in lost:
             values[index] = _singular(stack[np.unravel_index(index, stack.shape[:-2])])
     return Eigenvalues(values, near_singular=True)
+
+
+def _mendable(shape: tuple[int, int], *, exact: bool) -> bool:
+    """Tell whether the singular value decomposition is worth its time, for a matrix of N×M."""
+    rows, columns = shape
+    return exact or rows * columns**2 <= _SVD_WORK
 
 
 def _singular(matrix: NDArray[Any]) -> NDArray[np.float64]:

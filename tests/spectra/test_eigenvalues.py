@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gate.spectra.eigenvalues import eigenvalues, of_product
+from gate.spectra.lapack import backend
 from tests.spectra.layers import gaussian, with_eigenvalues
 
 
@@ -52,6 +53,30 @@ def test_near_singular_matrices_get_their_small_end_from_singular_values() -> No
     gram_only = np.linalg.eigvalsh(with_eigenvalues(planted, 80).T @ with_eigenvalues(planted, 80))
     assert abs(gram_only[0] / planted[0] - 1) > 1  # the Gram matrix alone has lost it
     np.testing.assert_allclose(found.values[0], planted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("shape", [(200, 200), (240, 200), (200, 240)])
+@pytest.mark.parametrize("size", [0, 1e-30, 1e-7])
+def test_dead_channels(
+    shape: tuple[int, int], axis: int, size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = gaussian(*shape)
+    matrix[(slice(None), [3, 50]) if axis else [3, 50]] *= size
+    solved: list[int] = []
+    solve = type(backend()).eigenvalues
+
+    def counted(solver: Any, gram: Any) -> Any:
+        solved.append(len(gram))
+        return solve(solver, gram)
+
+    monkeypatch.setattr(type(backend()), "eigenvalues", counted)
+    found = eigenvalues(matrix)
+    expected = squared_singular_values(matrix)
+    proven = shape[axis] == min(shape)  # without it the matrix only lost two of its many samples
+    assert found.near_singular is proven
+    assert bool(solved) is not proven  # what would be thrown away is not computed
+    np.testing.assert_allclose(found.values[0], expected, rtol=1e-9, atol=1e-12 * expected[-1])
 
 
 def test_a_slice_that_is_near_singular_does_not_touch_the_others() -> None:

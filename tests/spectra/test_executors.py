@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from gate.errors import ModelError, ResourceError
-from gate.spectra import Settings, convention, measure_layers
-from gate.spectra.executors import Local
+from gate.spectra import Settings, convention, lapack, measure_layers
+from gate.spectra.executors import Local, local
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
-from gate.spectra.lapack import threads
+from gate.spectra.lapack import openblas, threads, tiled
+from gate.spectra.lapack.blas import Blas
 from tests.spectra.layers import gaussian, layer_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,27 @@ def test_results_come_in_the_order_given_and_do_not_depend_on_the_workers(
     for jobs in (2, 5):
         assert measure_layers(layers, replace(GATE, jobs=jobs)) == alone
     assert measure_layers(layers[::-1], replace(GATE, jobs=3)) == alone[::-1]
+
+
+def test_threads_without_a_layer_share_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not lapack.backend().tiled:
+        pytest.skip("numpy brings another BLAS here")
+    monkeypatch.setattr(openblas, "TWO_STAGE", 300)
+    monkeypatch.setattr(local, "TWO_STAGE", 300)
+    monkeypatch.setattr(tiled, "ROWS", 32)
+    multiply, helpers = Blas.multiply, set[str]()
+
+    def recorded(blas: Blas, *matrices: Any, **how: Any) -> None:
+        helpers.add(threading.current_thread().name)
+        time.sleep(0.0005)  # long enough for whoever is idle to come
+        multiply(blas, *matrices, **how)
+
+    monkeypatch.setattr(Blas, "multiply", recorded)
+    large = [layer_of(gaussian(400, 350).astype(np.float32), name="large")]
+    alone = measure_layers(large, replace(GATE, jobs=1))
+    assert len(helpers) == 1
+    assert measure_layers(large, replace(GATE, jobs=3)) == alone
+    assert len(helpers) > 2
 
 
 def test_progress_ends_at_the_total() -> None:

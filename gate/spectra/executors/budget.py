@@ -43,20 +43,31 @@ class MemoryBudget:
         self._used = 0
         self._closed = False
 
+    def has_room(self, size: int) -> bool:
+        """Tell whether a layer of this size could begin now."""
+        return not self._used or self._used + size <= self._limit
+
     @contextmanager
     def hold(self, size: int) -> Iterator[bool]:
         """Wait for room and hold it; gives False when the budget was closed meanwhile."""
         with self._condition:
-            self._condition.wait_for(
-                lambda: self._closed or not self._used or self._used + size <= self._limit
-            )
-            self._used += size
+            self._condition.wait_for(lambda: self._closed or self.has_room(size))
+            self.take(size)
         try:
             yield not self._closed
         finally:
-            with self._condition:
-                self._used -= size
-                self._condition.notify_all()
+            self.give_back(size)
+
+    def take(self, size: int) -> None:
+        """Hold room that there is."""
+        with self._condition:
+            self._used += size
+
+    def give_back(self, size: int) -> None:
+        """Let it go."""
+        with self._condition:
+            self._used -= size
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Send away everybody who waits."""

@@ -1,13 +1,16 @@
 """Threads of this process, one BLAS thread each; the largest layers first.
 
 The linear algebra runs outside the interpreter's lock, so that threads scale as processes would,
-without copying a tensor.  The threads are daemons: on Ctrl-C nobody waits for the layers under way.
+without copying a tensor.  A thread without a layer, because none is left or memory has no room for
+the next, helps those that measure a large matrix.  The threads are daemons: on Ctrl-C nobody waits
+for the layers under way.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -15,6 +18,8 @@ from typing import TYPE_CHECKING
 from gate.errors import GateError, ResourceError
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
 from gate.spectra.executors.cost import work
+from gate.spectra.lapack import crew
+from gate.spectra.lapack.openblas import TWO_STAGE
 from gate.spectra.layer import measure
 
 if TYPE_CHECKING:
@@ -51,7 +56,7 @@ class Local:
         if self._cache is not None:
             self._cache.begin()
         run = _Run(layers, settings, self._cache)
-        for number in range(min(worker_count(settings), len(layers))):
+        for number in range(_useful(worker_count(settings), layers)):
             threading.Thread(target=run.work, name=f"gate-layer-{number}", daemon=True).start()
         try:
             for _ in layers:
@@ -72,29 +77,53 @@ class _Run:
         self._settings = settings
         self._cache = cache
         self._budget = MemoryBudget(layers)
-        self._order = iter(sorted(range(len(layers)), key=lambda index: (-work(layers[index]), index)))
+        self._order = deque(sorted(range(len(layers)), key=lambda index: (-work(layers[index]), index)))
+        self._running = 0
+        self._stopped = False
         self._lock = threading.Lock()
 
     def work(self) -> None:
-        """Measure layers until none is left or the run was stopped."""
-        while (index := self._next()) is not None:
+        """Measure layers until none is left or the run was stopped; help others when there is no room."""
+        while not self._over():
+            index = self._begin()
+            if index is None:
+                crew().help(until=lambda: self._over() or self._may_begin())
+                continue
             outcome: LayerResult | BaseException
-            with self._budget.hold(peak_bytes(self._layers[index])) as granted:
-                if not granted:
-                    return
-                try:
-                    outcome = measure_named(self._layers[index], self._settings, self._cache)
-                except BaseException as error:  # noqa: BLE001 - raised again where the results are read
-                    outcome = error
+            try:
+                outcome = measure_named(self._layers[index], self._settings, self._cache)
+            except BaseException as error:  # noqa: BLE001 - raised again where the results are read
+                outcome = error
+            self._end(index)
             self.finished.put((index, outcome))
 
     def stop(self) -> None:
         """Let no further layer begin."""
-        self._budget.close()
+        self._stopped = True
+        crew().wake()
 
-    def _next(self) -> int | None:
+    def _over(self) -> bool:
+        """Tell whether nobody has anything left to do, nor to help with."""
+        return self._stopped or not (self._order or self._running)
+
+    def _may_begin(self) -> bool:
         with self._lock:
-            return next(self._order, None)
+            return bool(self._order) and self._budget.has_room(peak_bytes(self._layers[self._order[0]]))
+
+    def _begin(self) -> int | None:
+        """Take the next layer, if there is one and room for it."""
+        with self._lock:
+            if not self._order or not self._budget.has_room(size := peak_bytes(self._layers[self._order[0]])):
+                return None
+            self._budget.take(size)
+            self._running += 1
+            return self._order.popleft()
+
+    def _end(self, index: int) -> None:
+        with self._lock:
+            self._budget.give_back(peak_bytes(self._layers[index]))
+            self._running -= 1
+        crew().wake()
 
 
 def measure_named(layer: WeightLayer, settings: Settings, cache: LayerCache | None = None) -> LayerResult:
@@ -117,6 +146,12 @@ def naming(layer: WeightLayer) -> Iterator[None]:
             f"layer {layer.name}: out of memory measuring a tensor of shape {layer.shape}",
             hint="Use fewer jobs (--jobs 1), or a machine with more memory.",
         ) from error
+
+
+def _useful(workers: int, layers: Sequence[WeightLayer]) -> int:
+    """Return how many threads can have anything to do: one per layer, or all to share a large one."""
+    shared = any(sum(extent >= TWO_STAGE for extent in layer.shape) > 1 for layer in layers)
+    return workers if shared else min(workers, len(layers))
 
 
 def worker_count(settings: Settings) -> int:

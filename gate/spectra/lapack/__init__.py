@@ -5,7 +5,8 @@ Knows nothing of layers, conventions or metrics.
 
 The fast backend reaches into numpy's own OpenBLAS (:mod:`.library`, :mod:`.openblas`); where a
 symbol is missing, or a first tiny problem comes out wrong, numpy's public functions do the work
-(:mod:`.portable`).  ``GATE_LAPACK=numpy`` asks for those.
+(:mod:`.portable`).  ``GATE_LAPACK=numpy`` asks for those.  Large matrices are cut into tiles
+(:mod:`.tiled`), which threads that have nothing else to do take over (:mod:`.crew`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import numpy as np
 
 from gate.errors import GateError
 from gate.spectra.lapack import library
+from gate.spectra.lapack.crew import crew
 from gate.spectra.lapack.interface import Backend
 from gate.spectra.lapack.openblas import OpenBlas
 from gate.spectra.lapack.portable import Portable
 from gate.spectra.lapack.threads import BlasThreads
 
-__all__ = ["Backend", "OpenBlas", "Portable", "backend", "blas_threads"]
+__all__ = ["Backend", "OpenBlas", "Portable", "backend", "blas_threads", "crew"]
 
 _PROBE: Final = (60, 40)
 _PROBE_BAND: Final = 8

@@ -21,6 +21,11 @@ class Backend(Protocol):
         """What it is, for ``gate doctor``."""
         ...
 
+    @property
+    def tiled(self) -> bool:
+        """Whether idle threads of the crew share a large matrix, in place of BLAS's own threads."""
+        ...
+
     def gram(self, matrix: NDArray[Any], dtype: type[np.floating[Any]]) -> NDArray[Any]:
         """Return AᵀA or AAᵀ, whichever is smaller (either, of a square one), in the lower triangle."""
         ...

@@ -1,7 +1,7 @@
 """The fast backend: syrk and values-only eigensolvers of numpy's OpenBLAS, called through ctypes.
 
-Above :data:`TWO_STAGE` rows the matrix is first reduced to a band (``sytrd_sy2sb``, nearly all of
-it matrix products), then to tridiagonal form (``sytrd_sb2st``), which beats the one-stage
+Above :data:`TWO_STAGE` rows the matrix is first reduced to a band (:mod:`.tiled`, nearly all of it
+matrix products), then to tridiagonal form (``sytrd_sb2st``), which beats the one-stage
 ``syevd`` whose reduction is bound by memory.
 """
 
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gate.errors import ResourceError
+from gate.spectra.lapack.blas import Blas
+from gate.spectra.lapack.crew import crew
 from gate.spectra.lapack.library import ONE_CHARACTER, Library, address, character, integer
+from gate.spectra.lapack.tiled import add_square, to_band
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +32,9 @@ _PANEL_BYTES: Final = 1 << 23
 
 
 class OpenBlas:
-    """numpy's OpenBLAS, through its private symbols."""
+    """numpy's OpenBLAS, through its private symbols, on one of its threads."""
+
+    tiled = True
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -55,36 +60,18 @@ class OpenBlas:
         if matrix.strides[0] < matrix.strides[1]:
             matrix = matrix.T  # panels are then cut across contiguous rows
         rows, columns = matrix.shape
-        size = min(rows, columns)
+        size, tall = min(rows, columns), rows >= columns
         gram = np.zeros((size, size), dtype, order="F")
+        blas = Blas(self._library, gram.dtype)
         if matrix.dtype == dtype and matrix.flags.c_contiguous and matrix.flags.aligned:
-            self._syrk(gram, matrix, tall=rows >= columns)
+            add_square(blas, crew(), matrix.T, gram, turned=not tall)
             return gram
         depth = max(64, _PANEL_BYTES // (size * gram.itemsize))
         for first in range(0, max(rows, columns), depth):
             last = first + depth
-            panel = matrix[first:last] if rows >= columns else matrix[:, first:last]
-            self._syrk(gram, np.ascontiguousarray(panel, dtype), tall=rows >= columns)
+            panel = matrix[first:last] if tall else matrix[:, first:last]
+            add_square(blas, crew(), np.ascontiguousarray(panel, dtype).T, gram, turned=not tall)
         return gram
-
-    def _syrk(self, gram: NDArray[Any], panel: NDArray[Any], *, tall: bool) -> None:
-        """Add AᵀA (``tall``) or AAᵀ of the C-ordered panel to the lower triangle."""
-        letter, scalar = ("d", ctypes.c_double) if gram.dtype == np.float64 else ("s", ctypes.c_float)
-        rows, columns = panel.shape
-        self._library[letter + "syrk"](
-            character(b"L"),
-            character(b"N" if tall else b"T"),
-            integer(columns if tall else rows),
-            integer(rows if tall else columns),
-            ctypes.byref(scalar(1)),
-            address(panel),
-            integer(columns),
-            ctypes.byref(scalar(1)),
-            address(gram),
-            integer(len(gram)),
-            ONE_CHARACTER,
-            ONE_CHARACTER,
-        )
 
     def eigenvalues(self, gram: NDArray[Any]) -> NDArray[Any]:
         """Return the eigenvalues of the symmetric matrix in the lower triangle, ascending; destroys it."""
@@ -121,7 +108,8 @@ class OpenBlas:
 
     def two_stage(self, gram: NDArray[Any], width: int) -> NDArray[Any]:
         """Reduce to a band of ``width``, then to tridiagonal form, then solve (``sterf``)."""
-        diagonal, off_diagonal = self._band_to_tridiagonal(self._full_to_band(gram, width))
+        band = to_band(Blas(self._library, gram.dtype), crew(), gram, width)
+        diagonal, off_diagonal = self._band_to_tridiagonal(band)
         info = ctypes.c_int64(0)
         self._library[_letter(gram.dtype) + "sterf"](
             integer(len(diagonal)), address(diagonal), address(off_diagonal), ctypes.byref(info)
@@ -129,38 +117,8 @@ class OpenBlas:
         _check("sterf", info.value)
         return diagonal
 
-    def _full_to_band(self, gram: NDArray[Any], width: int) -> NDArray[Any]:
-        size, dtype = len(gram), gram.dtype
-        band = np.zeros((width + 1, size), dtype, order="F")
-        scalars = np.zeros(size, dtype)
-        routine = self._library[_letter(dtype) + "sytrd_sy2sb"]
-
-        def call(work: NDArray[Any], length: int) -> None:
-            info = ctypes.c_int64(0)
-            routine(
-                character(b"L"),
-                integer(size),
-                integer(width),
-                address(gram),
-                integer(size),
-                address(band),
-                integer(width + 1),
-                address(scalars),
-                address(work),
-                integer(length),
-                ctypes.byref(info),
-                ONE_CHARACTER,
-            )
-            _check("sytrd_sy2sb", info.value)
-
-        query = np.zeros(1, dtype)
-        call(query, -1)
-        work = np.zeros(_length(query), dtype)
-        call(work, len(work))
-        return band
-
     def _band_to_tridiagonal(self, band: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Chase the bulges; one thread, since a second one gains nothing here."""
+        """Chase the bulges of a band."""
         width, size, dtype = len(band) - 1, band.shape[1], band.dtype
         diagonal, off_diagonal = np.zeros(size, dtype), np.zeros(size, dtype)
         routine = self._library[_letter(dtype) + "sytrd_sb2st"]
@@ -188,17 +146,10 @@ class OpenBlas:
             )
             _check("sytrd_sb2st", info.value)
 
-        threads = self.threads()
-        if threads > 1:
-            self.set_threads(1)
-        try:
-            reflectors, work = np.zeros(1, dtype), np.zeros(1, dtype)
-            call(reflectors, -1, work, -1)
-            reflectors, work = np.zeros(_length(reflectors), dtype), np.zeros(_length(work), dtype)
-            call(reflectors, len(reflectors), work, len(work))
-        finally:
-            if threads > 1:
-                self.set_threads(threads)
+        reflectors, work = np.zeros(1, dtype), np.zeros(1, dtype)
+        call(reflectors, -1, work, -1)
+        reflectors, work = np.zeros(_length(reflectors), dtype), np.zeros(_length(work), dtype)
+        call(reflectors, len(reflectors), work, len(work))
         return diagonal, off_diagonal
 
 

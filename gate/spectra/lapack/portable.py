@@ -16,6 +16,7 @@ class Portable:
     """Gram by matmul, eigenvalues by ``numpy.linalg.eigvalsh``, threads by threadpoolctl."""
 
     name = "numpy"
+    tiled = False
 
     def __init__(self) -> None:
         self._controller: Any = None

@@ -1,9 +1,9 @@
 """How many threads BLAS uses, chosen by the size of the matrix and by nothing else.
 
 The number of BLAS threads changes the last bits of an eigenvalue.  If it followed the number of
-workers, so would the results.  So a matrix below :data:`LARGE` always runs on one BLAS thread,
-however idle the machine, beside others of its kind; a larger one always runs on all of them,
-alone.
+workers, so would the results.  A tiled backend uses one, and shares a large matrix between threads
+of its own.  For the others, a matrix below :data:`LARGE` always runs on one BLAS thread, however idle
+the machine, beside others of its kind; a larger one always runs on all of them, alone.
 """
 
 from __future__ import annotations

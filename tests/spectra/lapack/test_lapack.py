@@ -135,6 +135,7 @@ class Recorded:
     """A backend that only counts its threads."""
 
     name = "recorded"
+    tiled = False
 
     def __init__(self) -> None:
         self.count = 4

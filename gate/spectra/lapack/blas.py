@@ -1,0 +1,137 @@
+"""The few BLAS routines of the blocked reduction, on views of Fortran-ordered arrays.
+
+Each works on one BLAS thread, outside the interpreter's lock.  ``lower`` in a name means that only
+the lower triangle of a symmetric matrix is read or written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from gate.errors import ResourceError
+from gate.spectra.lapack.library import ONE_CHARACTER, Library, character, integer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Matrix: TypeAlias = "NDArray[Any]"
+"""Two axes, the first contiguous: an array in Fortran order, or rows and columns cut from one."""
+
+
+class Blas:
+    """Routines of one precision."""
+
+    def __init__(self, library: Library, dtype: np.dtype[Any]) -> None:
+        self._library = library
+        self._letter = "d" if dtype == np.float64 else "s"
+        self._scalar: Any = ctypes.c_double if dtype == np.float64 else ctypes.c_float
+
+    def multiply(
+        self,
+        left: Matrix,
+        right: Matrix,
+        out: Matrix,
+        *,
+        scale: float = 1.0,
+        keep: bool = False,
+        turn_left: bool = False,
+        turn_right: bool = False,
+    ) -> None:
+        """Write ``scale``·left·right, added to ``out`` if ``keep``; a turned factor is transposed."""
+        rows, columns = out.shape
+        depth = left.shape[0 if turn_left else 1]
+        self._library[f"{self._letter}gemm"](
+            character(b"T" if turn_left else b"N"),
+            character(b"T" if turn_right else b"N"),
+            integer(rows),
+            integer(columns),
+            integer(depth),
+            self._number(scale),
+            *_place(left),
+            *_place(right),
+            self._number(keep),
+            *_place(out),
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+        )
+
+    def multiply_lower(self, symmetric: Matrix, right: Matrix, out: Matrix) -> None:
+        """Write symmetric·right."""
+        rows, columns = out.shape
+        self._library[f"{self._letter}symm"](
+            character(b"L"),
+            character(b"L"),
+            integer(rows),
+            integer(columns),
+            self._number(1),
+            *_place(symmetric),
+            *_place(right),
+            self._number(0),
+            *_place(out),
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+        )
+
+    def square_lower(self, factor: Matrix, out: Matrix, *, turned: bool) -> None:
+        """Add factor·factorᵀ, or factorᵀ·factor if ``turned``."""
+        self._library[f"{self._letter}syrk"](
+            character(b"L"),
+            character(b"T" if turned else b"N"),
+            integer(len(out)),
+            integer(factor.shape[0 if turned else 1]),
+            self._number(1),
+            *_place(factor),
+            self._number(1),
+            *_place(out),
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+        )
+
+    def subtract_products_lower(self, left: Matrix, right: Matrix, out: Matrix) -> None:
+        """Subtract left·rightᵀ + right·leftᵀ."""
+        self._library[f"{self._letter}syr2k"](
+            character(b"L"),
+            character(b"N"),
+            integer(len(out)),
+            integer(left.shape[1]),
+            self._number(-1),
+            *_place(left),
+            *_place(right),
+            self._number(1),
+            *_place(out),
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+        )
+
+    def factor(self, panel: Matrix, triangle: Matrix) -> None:
+        """Write the QR factors of a tall panel over it, and T of Q = I - V·T·Vᵀ.
+
+        R takes the upper triangle, V stands below it, its unit diagonal left out.
+
+        Raises
+        ------
+        gate.errors.ResourceError
+            LAPACK refused.
+        """
+        info = ctypes.c_int64(0)
+        self._library[f"{self._letter}geqrt3"](
+            integer(panel.shape[0]),
+            integer(panel.shape[1]),
+            *_place(panel),
+            *_place(triangle),
+            ctypes.byref(info),
+        )
+        if info.value != 0:
+            raise ResourceError(f"LAPACK's geqrt3 reports {info.value}")
+
+    def _number(self, value: float) -> Any:
+        return ctypes.byref(self._scalar(value))
+
+
+def _place(matrix: Matrix) -> tuple[Any, Any]:
+    """Return address and leading dimension (whose stride says nothing where there is one column)."""
+    leading = max(matrix.strides[1] // matrix.itemsize, len(matrix), 1)
+    return ctypes.c_void_p(matrix.ctypes.data), integer(leading)

@@ -1,0 +1,105 @@
+"""Idle threads take tiles of a large matrix that another thread is at.
+
+BLAS's own threads wait for each other inside every call: where another process takes one core's
+time away, both stand still, and a reduction of some seconds takes a minute.  Here whoever is free
+takes the next tile, and one that was held up delays its own tile only.  Which thread computes a
+tile changes nothing in it, so that results do not depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Tile: TypeAlias = Callable[[], None]
+"""A piece of work that no other one of its batch waits for."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Tiles not yet begun, and how many are under way."""
+
+    waiting: deque[Tile]
+    running: int = 0
+    errors: list[BaseException] = field(default_factory=list)
+
+
+class Crew:
+    """The threads of a process that help each other."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._batches: list[_Batch] = []
+        self._idle = 0
+
+    def run(self, tiles: Iterable[Tile]) -> None:
+        """Do every tile, with the help of idle threads, and return when all are done.
+
+        The first error of any of them is raised; tiles not yet begun are then dropped.
+        """
+        batch = _Batch(deque(tiles))
+        with self._condition:
+            self._batches.append(batch)
+            if self._idle and len(batch.waiting) > 1:
+                self._condition.notify_all()
+            try:
+                while self._do_one(batch):
+                    pass
+                self._condition.wait_for(lambda: not batch.running)
+            finally:
+                batch.waiting.clear()
+                self._batches.remove(batch)
+        if batch.errors:
+            raise batch.errors[0]
+
+    def help(self, until: Callable[[], bool]) -> None:
+        """Do tiles of others until ``until()`` holds, which :meth:`wake` makes this look at again."""
+        with self._condition:
+            self._idle += 1
+            try:
+                while not until():
+                    batch = next((batch for batch in self._batches if batch.waiting), None)
+                    if batch is None:
+                        self._condition.wait()
+                    else:
+                        self._do_one(batch)
+            finally:
+                self._idle -= 1
+
+    def wake(self) -> None:
+        """Let everybody who helps look whether to go on."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def _do_one(self, batch: _Batch) -> bool:
+        """Do a tile outside the lock, which is held before and after; tell whether there was one."""
+        if not batch.waiting:
+            return False
+        tile = batch.waiting.popleft()
+        batch.running += 1
+        self._condition.release()
+        try:
+            tile()
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that owns the batch
+            batch.errors.append(error)
+        finally:
+            self._condition.acquire()
+            batch.running -= 1
+            if batch.errors:
+                batch.waiting.clear()
+            if not batch.running and not batch.waiting:
+                self._condition.notify_all()
+        return True
+
+
+@cache
+def crew() -> Crew:
+    """Return the crew of this process."""
+    return Crew()
