@@ -66,7 +66,7 @@ def open_envelope(text: str, keys: Iterable[TrustedKey]) -> Signed:
     gate.registry.attestation.interface.UntrustedError
         None of the keys signed it.
     """
-    payload, payload_type, _, _ = _parts(text)
+    payload, payload_type, _, _ = envelope_parts(text)
     if payload_type != PAYLOAD_TYPE:
         raise MalformedError(f"the envelope holds {printable(payload_type)!r}, not {PAYLOAD_TYPE!r}")
     matching = verifying_keys(text, keys)
@@ -84,7 +84,7 @@ def read_unverified(text: str) -> Statement:
     gate.registry.attestation.interface.MalformedError
         It is no envelope, or what it holds is no statement.
     """
-    payload, payload_type, _, _ = _parts(text)
+    payload, payload_type, _, _ = envelope_parts(text)
     if payload_type != PAYLOAD_TYPE:
         raise MalformedError(f"the envelope holds {printable(payload_type)!r}, not {PAYLOAD_TYPE!r}")
     return parse_statement(payload)
@@ -122,9 +122,9 @@ def verifying_keys(text: str, keys: Iterable[TrustedKey]) -> tuple[TrustedKey, .
     gate.registry.attestation.interface.UntrustedError
         None did.
     """
-    payload, payload_type, hint, signature = _parts(text)
+    payload, payload_type, hint, signature = envelope_parts(text)
     given = tuple(keys)
-    matching = tuple(key for key in given if _verifies(key, payload, payload_type, signature))
+    matching = tuple(key for key in given if verifies(key, payload, payload_type, signature))
     if not matching:
         named = next((key for key in given if key.id == hint), None)
         raise UntrustedError(
@@ -136,7 +136,8 @@ def verifying_keys(text: str, keys: Iterable[TrustedKey]) -> tuple[TrustedKey, .
     return matching
 
 
-def _verifies(key: TrustedKey, payload: bytes, payload_type: str, signature: bytes) -> bool:
+def verifies(key: TrustedKey, payload: bytes, payload_type: str, signature: bytes) -> bool:
+    """Tell whether ``signature`` is what ``key`` makes of ``payload``."""
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - as above
     from securesystemslib.dsse import Envelope  # noqa: PLC0415
     from securesystemslib.exceptions import VerificationError  # noqa: PLC0415
@@ -152,8 +153,14 @@ def _verifies(key: TrustedKey, payload: bytes, payload_type: str, signature: byt
     return True
 
 
-def _parts(text: str) -> tuple[bytes, str, str, bytes]:
-    """Return payload, payload type, key id and signature of an envelope."""
+def envelope_parts(text: str) -> tuple[bytes, str, str, bytes]:
+    """Return payload, payload type, key id (a hint) and signature of an envelope, none of it verified.
+
+    Raises
+    ------
+    gate.registry.attestation.interface.MalformedError
+        It is no envelope.
+    """
     envelope = _object(text)
     if envelope.keys() != {"payload", "payloadType", "signatures"}:
         raise MalformedError("it is no DSSE envelope: it takes payload, payloadType and signatures")
@@ -166,7 +173,7 @@ def _parts(text: str) -> tuple[bytes, str, str, bytes]:
     hint = signature.get("keyid", "")
     if not isinstance(hint, str):
         raise MalformedError("the envelope's keyid is no text")
-    return _decoded(envelope["payload"]), payload_type, hint, _decoded(signature["sig"])
+    return decoded(envelope["payload"]), payload_type, hint, decoded(signature["sig"])
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -182,8 +189,14 @@ def _object(text: str) -> dict[str, Any]:
         raise MalformedError(f"it is no signed decision: {printable(str(error))}") from error
 
 
-def _decoded(value: object) -> bytes:
-    """Decode base64 in its one canonical form, so that no two texts say the same."""
+def decoded(value: object) -> bytes:
+    """Decode base64 in its one canonical form, so that no two texts say the same.
+
+    Raises
+    ------
+    gate.registry.attestation.interface.MalformedError
+        It is anything else.
+    """
     if not isinstance(value, str):
         raise MalformedError("the envelope holds no text where base64 belongs")
     try:

@@ -79,17 +79,20 @@ class BaselineUse:
 
 @dataclass(frozen=True, slots=True)
 class WaiverUse:
-    """A waiver that made a rule pass.
+    """A waiver that let a rule of this decision pass.
 
-    ``payload`` is what its approver signed (canonical text) and ``signature`` how
-    (:mod:`gate.registry.attestation.waiver`); both None where nobody did.
+    Model and digest are not repeated: they are the subject's, or it would not have counted.
+    ``policy`` is None for a waiver of every policy with such a rule.  ``signature`` is the approver's,
+    in base64, over the waiver as :func:`gate.policy.waivers.waiver_payload` writes it; None where nobody
+    signed.  :func:`gate.registry.attestation.waiver.check_waivers` verifies it.
     """
 
-    policy: str
+    id: str
+    policy: str | None
     rule: str
+    reason: str
     approver: str
     expires: datetime
-    payload: str | None = None
     signature: str | None = None
 
 

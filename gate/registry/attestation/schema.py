@@ -104,12 +104,13 @@ class BaselinePart(_Ours):
 class WaiverPart(_Ours):
     """A waiver."""
 
-    policy: Short
+    id: Short
+    policy: Short | None
     rule: Short
+    reason: Reason
     approver: Short
     expires: Moment
-    payload: Annotated[str, Field(max_length=4000)] | None
-    signature: Annotated[str, Field(max_length=400)] | None
+    signature: Annotated[str, Field(max_length=100)] | None
 
 
 class DecisionPart(_Ours):

@@ -141,11 +141,12 @@ def _decision(statement: Statement) -> dict[str, Any]:
         "run_metrics": _numbers(statement.run_metrics),
         "waivers": [
             {
+                "id": use.id,
                 "policy": use.policy,
                 "rule": use.rule,
+                "reason": use.reason,
                 "approver": use.approver,
                 "expires": _when(use.expires),
-                "payload": use.payload,
                 "signature": use.signature,
             }
             for use in statement.waivers
@@ -202,7 +203,9 @@ def _of_decision(summary: Summary, subject: Subject) -> Statement:
         baselines=tuple(BaselineUse(use.spec, use.uri, use.digest, use.comparable) for use in part.baselines),
         run_metrics=_read_numbers(part.run_metrics),
         waivers=tuple(
-            WaiverUse(use.policy, use.rule, use.approver, _utc(use.expires), use.payload, use.signature)
+            WaiverUse(
+                use.id, use.policy, use.rule, use.reason, use.approver, _utc(use.expires), use.signature
+            )
             for use in part.waivers
         ),
         metrics=_read_numbers(part.metrics),
