@@ -23,6 +23,7 @@ def check(
     *,
     policy: options.Policies = None,
     baseline: options.Baselines = None,
+    waivers: options.WaiversFile = None,
     format_name: options.Formats = None,
     output: options.Outputs = None,
     record: Annotated[
@@ -67,6 +68,7 @@ def check(
         options=MeasureOptions(convention, full, jobs, seed, float32, executor, cache),
         record=record,
         address=RegistryAddress(tracking_uri, registry_uri),
+        waivers=waivers,
     )
     with progress(quiet=quiet) as report:
         result = check_source(request, report)

@@ -104,3 +104,11 @@ Outputs = Annotated[
         "--output", "-o", envvar="GATE_OUTPUT", help="Write the format of the same place here; - is stdout."
     ),
 ]
+WaiversFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--waivers",
+        envvar="GATE_WAIVERS",
+        help="A file of waivers (gate waive writes it): rules that may fail, for this model and digest.",
+    ),
+]

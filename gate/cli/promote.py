@@ -19,6 +19,7 @@ def promote(
     ],
     policy: options.Policies = None,
     baseline: options.Baselines = None,
+    waivers: options.WaiversFile = None,
     convention: options.Convention = "gate-1",
     full: options.Full = False,
     jobs: options.Jobs = None,
@@ -46,6 +47,7 @@ def promote(
         options=MeasureOptions(convention, full, jobs, seed, float32, executor, cache),
         record=True,
         address=RegistryAddress(tracking_uri, registry_uri),
+        waivers=waivers,
     )
     with progress(quiet=quiet) as report:
         result = promote_version(request, alias, report)

@@ -8,7 +8,7 @@ and it must never know MLflow, how a baseline is found, or how a verdict is show
 The way a file takes: :mod:`.source` (YAML with places) → :mod:`.document` (shape) → :mod:`.meaning`
 (sense) → :mod:`.rules` (typed values).  The way an analysis takes: :mod:`.lookup` and
 :mod:`.pairing` (which baseline, which layer is which) → :mod:`.kinds` (one file per family of
-operators) → :mod:`.judge` → :mod:`.outcome`.
+operators) → :mod:`.judge` (with :mod:`.waivers`) → :mod:`.outcome`.
 """
 
 from gate.policy.digest import policy_digest
@@ -19,6 +19,7 @@ from gate.policy.metrics import needed_groups
 from gate.policy.outcome import exit_code, worst
 from gate.policy.problems import InvalidPolicyError, Problem
 from gate.policy.rules import Policy, Rule
+from gate.policy.waivers import Waiver, Waivers, load_waivers, waiver_payload
 
 __all__ = [
     "PACKAGED",
@@ -26,6 +27,8 @@ __all__ = [
     "Policy",
     "Problem",
     "Rule",
+    "Waiver",
+    "Waivers",
     "error_verdict",
     "exit_code",
     "governing",
@@ -33,6 +36,7 @@ __all__ = [
     "judge",
     "load_policies",
     "load_policy",
+    "load_waivers",
     "needed_groups",
     "nothing_verdict",
     "packaged_policy",
@@ -40,5 +44,6 @@ __all__ = [
     "policy_digest",
     "policy_path",
     "sentence",
+    "waiver_payload",
     "worst",
 ]

@@ -118,11 +118,13 @@ Labels = Annotated[list[Label], Field(min_length=1, max_length=100)]
 Choice = Literal["pass", "warn", "block"]
 
 
-class _Model(BaseModel):
+class StrictModel(BaseModel):
+    """Unknown keys, wrong types and numbers that are not finite are mistakes."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, title=None)
 
 
-class MatchDocument(_Model):
+class MatchDocument(StrictModel):
     """Which promotions the policy governs, by globs that ignore case; an omitted key means all."""
 
     models: Globs | None = Field(None, description="Registered models.")
@@ -131,7 +133,7 @@ class MatchDocument(_Model):
     workspaces: Globs | None = Field(None, description="Workspaces of the registry.")
 
 
-class BaselineDocument(_Model):
+class BaselineDocument(StrictModel):
     """What rules with `against: baseline` compare with."""
 
     use: Annotated[list[Spec], Field(min_length=1, max_length=20)] = Field(
@@ -149,7 +151,7 @@ class BaselineDocument(_Model):
     )
 
 
-class CoverageDocument(_Model):
+class CoverageDocument(StrictModel):
     """How much of the model must have been measured."""
 
     min_parameters: Share = Field(
@@ -159,7 +161,7 @@ class CoverageDocument(_Model):
     )
 
 
-class WhereDocument(_Model):
+class WhereDocument(StrictModel):
     """Which layers a rule looks at; only for metrics of layers."""
 
     kind: Annotated[list[LayerKind], Field(min_length=1)] | None = Field(
@@ -174,7 +176,7 @@ class WhereDocument(_Model):
     )
 
 
-class AllowDocument(_Model):
+class AllowDocument(StrictModel):
     """How much may fail before the rule does; only for metrics of layers."""
 
     share: Share | None = Field(None, description="Share of those judged; the rule fails above it.")
@@ -182,7 +184,7 @@ class AllowDocument(_Model):
     by: Literal["layers", "parameters"] = Field("layers", description="What is counted.")
 
 
-class ToleranceDocument(_Model):
+class ToleranceDocument(StrictModel):
     """How much a value may change against the baseline; the rule fails when every limit given is exceeded."""
 
     absolute: Annotated[float, Field(ge=0)] | None = Field(None, description="In the metric's own unit.")
@@ -198,7 +200,7 @@ class ToleranceDocument(_Model):
     )
 
 
-class RuleDocument(_Model):
+class RuleDocument(StrictModel):
     """One rule: a metric and exactly one operator."""
 
     id: Name = Field(description="Unique in the policy.")
@@ -222,7 +224,7 @@ class RuleDocument(_Model):
     may_not_become: Labels | None = None
 
 
-class PolicyDocument(_Model):
+class PolicyDocument(StrictModel):
     """A policy file."""
 
     version: Version = Field(description="Version of the policy language.")

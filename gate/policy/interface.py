@@ -22,6 +22,7 @@ OUTCOMES_WORST_FIRST: Final[tuple[Outcome, ...]] = ("error", "blocked", "inconcl
 RuleOutcome = Literal["passed", "failed", "waived", "not_applicable", "inconclusive"]
 Severity = Literal["block", "warn", "info"]
 Mode = Literal["enforce", "audit"]
+WaiverState = Literal["used", "unused", "expired"]
 
 Value = float | int | str | bool | None
 
@@ -88,6 +89,27 @@ class BaselineResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WaiverResult:
+    """One waiver of the file that was given, and what became of it.
+
+    ``why`` says why one that is not used did nothing; ``other_model`` marks those that were never
+    meant for this model.  ``expires`` is ISO 8601 in UTC.
+    """
+
+    id: str
+    rule: str
+    policy: str | None
+    model: str | None
+    digest: str
+    reason: str
+    approver: str
+    expires: str
+    state: WaiverState
+    why: str = ""
+    other_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryPoint:
     """What was recorded of an earlier version of the same registered model.
 
@@ -111,7 +133,9 @@ class Verdict:
     policies' ``on_error`` makes of it); ``error`` then says why and ``uri`` which model it was.
     ``baseline_model`` holds the model metrics (field names of ``ModelSummary``) of the baseline that
     was compared with, and ``baseline_alpha`` its alpha per layer name; both empty where there was none.
-    ``history`` holds the earlier versions of a registered model, oldest first.
+    ``history`` holds the earlier versions of a registered model, oldest first.  ``waivers`` are all
+    that were given, used or not; ``waived_until`` is the moment when the first used one ends (ISO 8601
+    in UTC), after which this verdict no longer holds, or None.
     """
 
     outcome: Outcome
@@ -125,6 +149,8 @@ class Verdict:
     baseline_alpha: Mapping[str, float] = field(default_factory=dict)
     history: tuple[HistoryPoint, ...] = ()
     uri: str | None = None
+    waivers: tuple[WaiverResult, ...] = ()
+    waived_until: str | None = None
     schema: str = VERDICT_SCHEMA
 
 

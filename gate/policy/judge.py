@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from gate.policy.digest import policy_digest
@@ -12,6 +13,7 @@ from gate.policy.kinds.results import asked, result
 from gate.policy.lookup import Baselines, Found
 from gate.policy.outcome import CHOICES, EFFECTS, milder, worst
 from gate.policy.rules import POLICY_BASELINE
+from gate.policy.waivers.use import Waivers
 from gate.policy.words import number
 from gate.text import printable
 
@@ -30,6 +32,11 @@ def no_baseline(spec: str) -> Baseline:
     return Baseline(spec, None, None, "there is nothing to look it up in")
 
 
+def no_waivers() -> Waivers:
+    """Waive nothing."""
+    return Waivers((), datetime.min.replace(tzinfo=timezone.utc))
+
+
 def judge(
     analysis: Analysis,
     policies: Sequence[Policy],
@@ -37,6 +44,7 @@ def judge(
     resolve: Callable[[str], Baseline] = no_baseline,
     run_metrics: Mapping[str, float] | None = None,
     baselines: Sequence[str] | None = None,
+    waivers: Waivers | None = None,
 ) -> Verdict:
     """Judge ``analysis`` under every policy; all of them must pass.
 
@@ -54,6 +62,9 @@ def judge(
     baselines:
         Specifications to try in place of those of the policies (``--baseline``); a rule that
         names one of its own keeps it.
+    waivers:
+        Those given, with the moment and the registered model they are held against; a fresh value for
+        each verdict.
 
     Returns
     -------
@@ -62,7 +73,8 @@ def judge(
     """
     lookup = Baselines(analysis, resolve)
     metrics = dict(run_metrics or {})
-    judged = [_Judgment(policy, analysis, metrics, lookup, baselines).run() for policy in policies]
+    excused = waivers or no_waivers()
+    judged = [_Judgment(policy, analysis, metrics, lookup, baselines, excused).run() for policy in policies]
     reference = lookup.compared
     rows = (
         zip(analysis.layers, reference.pairing.partners, strict=True)
@@ -81,6 +93,8 @@ def judge(
         baseline_alpha={
             row.name: then.alpha for row, then in rows if then is not None and then.alpha is not None
         },
+        waivers=excused.results(analysis.source.digest),
+        waived_until=excused.until,
     )
 
 
@@ -108,10 +122,11 @@ class _Judgment:
     run_metrics: Mapping[str, float]
     baselines: Baselines
     override: Sequence[str] | None
+    waivers: Waivers
 
     def run(self) -> tuple[PolicyResult, tuple[RuleResult, ...]]:
         """Return the policy's decision and its rules' results."""
-        effects = [self._rule(rule) for rule in self.policy.rules]
+        effects = [self._waived(self._rule(rule)) for rule in self.policy.rules]
         outcomes = [effect.outcome for effect in effects if effect.outcome is not None]
         notes = list(dict.fromkeys(effect.note for effect in effects if effect.note))
         if not outcomes:
@@ -144,6 +159,15 @@ class _Judgment:
         outcome = EFFECTS.get((said.outcome, said.severity), "passed")
         return _Effect(said, outcome, "" if outcome == "passed" else sentence(said))
 
+    def _waived(self, effect: _Effect) -> _Effect:
+        """Let a waiver take the effect of a rule away; the rule's finding stays in the verdict."""
+        said = self.waivers.waive(effect.rule, self.analysis.source.digest)
+        if said.outcome != "waived":
+            return effect
+        return _Effect(
+            said, "passed", f"{printable(said.id)} is waived by {printable(said.waiver or '', 300)}"
+        )
+
     def _specs(self, rule: Rule) -> Sequence[str]:
         if rule.against is not None and rule.against != POLICY_BASELINE:
             return (rule.against,)
@@ -173,7 +197,12 @@ def _decision(policy: Policy, convention: str, outcome: Outcome, notes: Sequence
 
 
 def error_verdict(
-    policies: Sequence[Policy], error: str, *, uri: str | None = None, convention: str = "gate-1"
+    policies: Sequence[Policy],
+    error: str,
+    *,
+    uri: str | None = None,
+    convention: str = "gate-1",
+    waivers: Waivers | None = None,
 ) -> Verdict:
     """Return the verdict on a model that could not be read: ``on_error`` block or warn."""
     decided = [
@@ -185,11 +214,16 @@ def error_verdict(
         )
         for policy in policies
     ]
-    return _unjudged(decided, error, "error", uri)
+    return _unjudged(decided, error, "error", uri, waivers)
 
 
 def nothing_verdict(
-    policies: Sequence[Policy], error: str, *, uri: str | None = None, convention: str = "gate-1"
+    policies: Sequence[Policy],
+    error: str,
+    *,
+    uri: str | None = None,
+    convention: str = "gate-1",
+    waivers: Waivers | None = None,
 ) -> Verdict:
     """Return the verdict on a model without a weight matrix, as ``when_nothing_to_measure`` says.
 
@@ -206,9 +240,25 @@ def nothing_verdict(
         )
         for policy in policies
     ]
-    return _unjudged(decided, error, "inconclusive", uri)
+    return _unjudged(decided, error, "inconclusive", uri, waivers)
 
 
-def _unjudged(decided: Sequence[PolicyResult], error: str, unruled: Outcome, uri: str | None) -> Verdict:
+def _unjudged(
+    decided: Sequence[PolicyResult],
+    error: str,
+    unruled: Outcome,
+    uri: str | None,
+    waivers: Waivers | None,
+) -> Verdict:
+    """Return a verdict without rules: there is nothing that a waiver could cover, and it is said of each."""
     outcome = worst(policy.outcome for policy in decided) if decided else unruled
-    return Verdict(outcome, tuple(decided), (), (), analysis=None, error=error, uri=uri)
+    return Verdict(
+        outcome,
+        tuple(decided),
+        (),
+        (),
+        analysis=None,
+        error=error,
+        uri=uri,
+        waivers=(waivers or no_waivers()).results(None),
+    )

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from gate.policy import document
 from gate.policy.document import MistakeError
-from gate.policy.problems import Problem, did_you_mean, one_of
+from gate.policy.problems import InvalidPolicyError, Problem, did_you_mean, one_of
 from gate.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pydantic import BaseModel, ValidationError
-
     from gate.policy.source import Document
 
-_MODELS: Final[Mapping[str, type[BaseModel]]] = {
-    "": document.PolicyDocument,
-    "match": document.MatchDocument,
-    "baseline": document.BaselineDocument,
-    "coverage": document.CoverageDocument,
-    "rules": document.RuleDocument,
-    "where": document.WhereDocument,
-    "allow": document.AllowDocument,
-    "max_increase": document.ToleranceDocument,
-    "max_decrease": document.ToleranceDocument,
-    "max_change": document.ToleranceDocument,
-}
-"""Which model stands under a key; the last key of a path decides."""
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a kind of file is made of.
+
+    ``models`` says which model stands under a key (the last key of a path decides), ``nouns`` what it
+    is called there; a key without an entry is what the nearest key before it is.
+    """
+
+    models: Mapping[str, type[BaseModel]]
+    nouns: Mapping[str, str]
+
+    def noun(self, path: Sequence[str | int]) -> str:
+        """Return what stands at ``path``, e.g. ``a rule``."""
+        words = [step for step in path if isinstance(step, str)]
+        return next((self.nouns[word] for word in reversed(words) if word in self.nouns), self.nouns[""])
+
+    def keys(self, path: Sequence[str | int]) -> list[str]:
+        """Return the keys that may stand in the mapping at ``path``."""
+        words = [step for step in path if isinstance(step, str)]
+        model = self.models.get(words[-1] if words else "", self.models[""])
+        return [field.alias or name for name, field in model.model_fields.items()]
+
+
+POLICY: Final = Vocabulary(
+    models={
+        "": document.PolicyDocument,
+        "match": document.MatchDocument,
+        "baseline": document.BaselineDocument,
+        "coverage": document.CoverageDocument,
+        "rules": document.RuleDocument,
+        "where": document.WhereDocument,
+        "allow": document.AllowDocument,
+        "max_increase": document.ToleranceDocument,
+        "max_decrease": document.ToleranceDocument,
+        "max_change": document.ToleranceDocument,
+    },
+    nouns={"": "a policy", "rules": "a rule"},
+)
 
 _TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "int_type": ("a whole number", "write digits without quotes"),
@@ -48,32 +77,56 @@ _LIMITS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def problems_of(error: ValidationError, tree: Document) -> list[Problem]:
+def problems_of(error: ValidationError, tree: Document, vocabulary: Vocabulary = POLICY) -> list[Problem]:
     """Return every mistake pydantic found, at its place in the file."""
-    return [_problem(dict(item), tree) for item in error.errors(include_url=False)]
+    return [_problem(dict(item), tree, vocabulary) for item in error.errors(include_url=False)]
 
 
-def known_keys(path: Sequence[str | int]) -> list[str]:
+def validated(tree: Document, model: type[_Model], vocabulary: Vocabulary) -> _Model:
+    """Return the document as ``model``, for files whose sense needs no look beyond their shape.
+
+    Raises
+    ------
+    gate.errors.PolicyError
+        It has another shape; ``problems`` lists every mistake.
+    """
+    plain = tree.plain()
+    if not isinstance(plain, dict):
+        mistake = Problem(
+            tree.at(()), f"{vocabulary.nouns['']} is a mapping of keys", "start with `version: 1`"
+        )
+        raise InvalidPolicyError([*tree.problems, mistake])
+    try:
+        document = model.model_validate(plain)
+    except ValidationError as error:
+        # What follows from an alias or a tag is no second mistake.
+        known = {problem.location for problem in tree.problems}
+        found = [item for item in problems_of(error, tree, vocabulary) if item.location not in known]
+        raise InvalidPolicyError([*tree.problems, *found]) from error
+    if tree.problems:
+        raise InvalidPolicyError(tree.problems)
+    return document
+
+
+def known_keys(path: Sequence[str | int], vocabulary: Vocabulary = POLICY) -> list[str]:
     """Return the keys that may stand in the mapping at ``path``."""
-    words = [step for step in path if isinstance(step, str)]
-    model = _MODELS.get(words[-1] if words else "", document.PolicyDocument)
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return vocabulary.keys(path)
 
 
-def _problem(item: dict[str, Any], tree: Document) -> Problem:
+def _problem(item: dict[str, Any], tree: Document, vocabulary: Vocabulary) -> Problem:
     path: tuple[str | int, ...] = item["loc"]
     kind: str = item["type"]
     if kind == "extra_forbidden":
-        return _unknown_key(path, tree)
+        return _unknown_key(path, tree, vocabulary)
     if kind == "missing":
-        keys = f"a {'rule' if 'rules' in path else 'policy'} needs it"
-        return Problem(tree.at(path[:-1]), f"the key '{path[-1]}' is missing", keys)
+        needs = f"{vocabulary.noun(path[:-1])} needs it"
+        return Problem(tree.at(path[:-1]), f"the key '{path[-1]}' is missing", needs)
     message, fix = _words(kind, path, item)
     return Problem(tree.at(path), message, fix)
 
 
-def _unknown_key(path: tuple[str | int, ...], tree: Document) -> Problem:
-    known = known_keys(path[:-1])
+def _unknown_key(path: tuple[str | int, ...], tree: Document, vocabulary: Vocabulary) -> Problem:
+    known = vocabulary.keys(path[:-1])
     key = str(path[-1])
     fix = did_you_mean(key, known) or f"known here: {', '.join(known)}"
     return Problem(tree.at(path, key=True), f"unknown key '{printable(key, 60)}'", fix)

@@ -113,20 +113,20 @@ def read_text(path: Path) -> str:
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise InvalidPolicyError([Problem(where, f"the policy file {what}", "name a YAML file")])
+            raise InvalidPolicyError([Problem(where, f"the file {what}", "name a YAML file")])
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidPolicyError([Problem(where, f"cannot read the policy file: {reason}")]) from error
+        raise InvalidPolicyError([Problem(where, f"cannot read the file: {reason}")]) from error
     return decode(raw, str(path))
 
 
 def decode(raw: bytes, file: str) -> str:
     """Return ``raw`` as text, within the bounds of a policy file."""
     if len(raw) > MAX_BYTES:
-        message = f"a policy file holds at most {MAX_BYTES // 1024} KiB"
-        raise InvalidPolicyError([Problem(Location(file, 1, 1), message, "split it into several policies")])
+        message = f"such a file holds at most {MAX_BYTES // 1024} KiB"
+        raise InvalidPolicyError([Problem(Location(file, 1, 1), message, "split it into several files")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -191,12 +191,12 @@ class _Builder:
         """Return the root of the one document."""
         next(self.events)  # the start of the stream
         if not _is(next(self.events), "DocumentStart"):
-            raise self._fatal(Place(1, 1), "the policy file is empty", "start with `version: 1`")
+            raise self._fatal(Place(1, 1), "the file is empty", "start with `version: 1`")
         root = self._node(next(self.events), 1)
         next(self.events)  # the end of the document
         after = next(self.events)
         if _is(after, "DocumentStart"):
-            raise self._fatal(_start(after), "a second document", "give each policy a file of its own")
+            raise self._fatal(_start(after), "a second document", "give each document a file of its own")
         return root
 
     def _node(self, event: Any, depth: int) -> Node:
@@ -220,7 +220,7 @@ class _Builder:
         elif event.anchor is not None:
             self._note(place, f"an anchor (&{event.anchor})", "remove it and write the value out")
         if getattr(event, "tag", None) is not None:
-            self._note(place, f"a tag ({event.tag})", "remove it; policies hold plain values only")
+            self._note(place, f"a tag ({event.tag})", "remove it; these files hold plain values only")
 
     def _mapping(self, place: Place, depth: int) -> MapNode:
         items: dict[str, tuple[Place, Node]] = {}

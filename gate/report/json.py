@@ -212,7 +212,13 @@ def _bound(value: Any) -> None:
 
 def _mend_verdict(document: dict[str, Any]) -> None:
     """Read words this version does not know as their strictest meaning (docs/reference/json.md)."""
-    from gate.policy.interface import Mode, Outcome, RuleOutcome, Severity  # noqa: PLC0415 - as above
+    from gate.policy.interface import (  # noqa: PLC0415 - as above
+        Mode,
+        Outcome,
+        RuleOutcome,
+        Severity,
+        WaiverState,
+    )
 
     _strictest(document, "outcome", get_args(Outcome), "blocked")
     for policy in _dicts(document, "policies"):
@@ -221,6 +227,8 @@ def _mend_verdict(document: dict[str, Any]) -> None:
     for rule in _dicts(document, "rules"):
         _strictest(rule, "outcome", get_args(RuleOutcome), "failed")
         _strictest(rule, "severity", get_args(Severity), "block")
+    for waiver in _dicts(document, "waivers"):
+        _strictest(waiver, "state", get_args(WaiverState), "unused")
     for point in _dicts(document, "history"):
         _strictest(point, "outcome", get_args(Outcome), "blocked")
 

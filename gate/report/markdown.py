@@ -64,6 +64,7 @@ class MarkdownFormat:
         if verdict.analysis:
             _model(page, verdict.analysis, verdict)
         page.items("Baseline", [prose(note, 800) for note in outline.baseline_notes(verdict)])
+        page.items("Waivers", [prose(note, 1200) for note in outline.waiver_notes(verdict)])
         if verdict.analysis:
             _coverage(page, verdict.analysis)
             _provenance(page, verdict.analysis)

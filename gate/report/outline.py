@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RuleResult,
         Severity,
         Verdict,
+        WaiverState,
     )
 
 _SHOWN_GLOBALS: Final = 10
@@ -48,6 +49,8 @@ OUTCOME_SIGN: Final[dict[Outcome, str]] = {
 
 _RULE_ORDER: Final[tuple[RuleOutcome, ...]] = ("failed", "inconclusive", "waived", "not_applicable", "passed")
 _SEVERITY_ORDER: Final[tuple[Severity, ...]] = ("block", "warn", "info")
+
+_WAIVER_ORDER: Final[tuple[WaiverState, ...]] = ("used", "expired", "unused")
 
 MODEL_FIGURES: Final[tuple[tuple[str, str], ...]] = (
     ("alpha", "alpha, mean"),
@@ -207,6 +210,25 @@ def baseline_notes(verdict: Verdict) -> tuple[str, ...]:
         + (f" ({printable(baseline.why, 600)})" if baseline.why else "")
         for baseline in verdict.baselines
     )
+
+
+def waiver_notes(verdict: Verdict) -> tuple[str, ...]:
+    """Say what became of each waiver for this model; those for others are counted."""
+    ours = [waiver for waiver in verdict.waivers if not waiver.other_model]
+    notes = [
+        f"{printable(waiver.id)} for rule {printable(waiver.rule)}: {waiver.state}"
+        + (f" ({printable(waiver.why, 400)})" if waiver.why else "")
+        + f", {'ended' if waiver.state == 'expired' else 'until'} {printable(waiver.expires)};"
+        f" approved by {printable(waiver.approver)}: {printable(waiver.reason, 400)}"
+        for waiver in sorted(ours, key=lambda waiver: _WAIVER_ORDER.index(waiver.state))
+    ]
+    others = len(verdict.waivers) - len(ours)
+    if others:
+        notes.append(f"{count(others, 'waiver')} for other models, not looked at.")
+    if verdict.waived_until:
+        until = printable(verdict.waived_until)
+        notes.append(f"This verdict holds until {until}, when a waiver it needs ends.")
+    return tuple(notes)
 
 
 def changes(analysis: Analysis, verdict: Verdict | None) -> tuple[Change, ...]:

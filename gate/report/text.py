@@ -55,6 +55,7 @@ class TextFormat:
             _model(page, verdict.analysis, verdict)
             _coverage(page, verdict.analysis)
         page.section("Baseline", outline.baseline_notes(verdict))
+        page.section("Waivers", outline.waiver_notes(verdict))
         page.section("What to do next", next_steps(verdict))
         return page.text()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError, NothingToMeasureError, RegistryError, UsageError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Baseline, Verdict
     from gate.policy.rules import Policy
+    from gate.policy.waivers import Waivers
     from gate.registry import RecordReceipt
     from gate.spectra.executors import Executor
     from gate.spectra.interface import Settings
@@ -38,7 +40,8 @@ class CheckRequest:
 
     ``policies`` are files, empty for the packaged default; ``baselines`` replace those of the
     policies; ``record`` None means: record where there is a registered version.  ``given`` holds
-    models in memory by the source or baseline specification that stands for them.
+    models in memory by the source or baseline specification that stands for them; ``waivers`` is the
+    file of waivers.
     """
 
     source: str
@@ -48,6 +51,7 @@ class CheckRequest:
     record: bool | None = None
     address: RegistryAddress = field(default_factory=RegistryAddress)
     given: Mapping[str, Given] = field(default_factory=dict)
+    waivers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,11 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     gate.errors.RegistryError, gate.errors.ResourceError
         The model or a baseline could not be brought here.
     """
+    from gate.policy import Waivers, load_waivers  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.workflow.sources import locate  # noqa: PLC0415
 
     all_policies = load_governing(request, model=None)  # a bad policy is told before anything is pulled
+    waivers = load_waivers(request.waivers) if request.waivers else ()
     located = _in_memory(request) or locate(request.source, request.address)
     policies = load_governing(request, model=located.resolved.name) if request.policies else all_policies
     if not policies:
@@ -101,7 +107,8 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
         )
     record = _wants_record(request, located)
     executor = request.options.make_executor()
-    verdict, digest = _judge(request, located, policies, executor, progress)
+    excused = Waivers(waivers, datetime.now(timezone.utc), located.resolved.name)
+    verdict, digest = _judge(request, located, policies, excused, executor, progress)
     verdict, unseen = _with_history(verdict, located)
     notes = (*_notes(request, located), *executor.notes, *unseen)
     if not record:
@@ -132,6 +139,7 @@ def _judge(
     request: CheckRequest,
     located: Located,
     policies: Sequence[Policy],
+    waivers: Waivers,
     executor: Executor,
     progress: Progress | None,
 ) -> tuple[Verdict, str | None]:
@@ -152,16 +160,17 @@ def _judge(
                 digest = model.digest
                 analysis = measure_files(model, settings, progress, executor)
     except NothingToMeasureError as error:
-        return nothing_verdict(policies, str(error), uri=uri, convention=convention), digest
+        return nothing_verdict(policies, str(error), uri=uri, convention=convention, waivers=waivers), digest
     except ModelError as error:
         told = f"{error}. {error.hint}" if error.hint else str(error)
-        return error_verdict(policies, told, uri=uri, convention=convention), digest
+        return error_verdict(policies, told, uri=uri, convention=convention, waivers=waivers), digest
     verdict = judge(
         analysis,
         policies,
         resolve=_baselines(request, located, settings, executor, analysis, progress),
         run_metrics=located.registry.run_metrics(located.resolved) if located.registry else {},
         baselines=request.baselines or None,
+        waivers=waivers,
     )
     return verdict, digest
 

@@ -148,7 +148,7 @@ def test_mistakes_of_several_files_come_together(tmp_path: Path) -> None:
     shown = [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
     assert shown[0].startswith("b.yaml:1:1: a second policy named 'p' (the first is ")
     assert shown[1].startswith("c.yaml:1:1: the key 'name' is missing")
-    assert shown[-1].startswith("none.yaml: the policy file does not exist")
+    assert shown[-1].startswith("none.yaml: the file does not exist")
 
 
 def test_a_folder_is_no_policy(tmp_path: Path) -> None:
