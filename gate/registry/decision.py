@@ -35,6 +35,7 @@ BOUND_TAGS: Final = (
     "alpha",
     "alpha_weighted",
     "checked_at",
+    "verdict_digest",
 )
 """Names of the tags, without prefix, that the checksum binds; an absent one counts as absent."""
 
@@ -45,7 +46,9 @@ class Decision:
 
     ``policy`` names the policies (comma-separated) and ``policy_digest`` is the digest of them
     together, see :func:`policies_digest`; ``digest`` is the model's; ``report`` the run that
-    holds the report.  ``checked_at`` is the checker's clock, ISO 8601 in UTC.
+    holds the report, and ``verdict_digest`` the digest of its ``verdict.json``, by which a stored
+    verdict is known to be the one that was decided by.  ``checked_at`` is the checker's clock,
+    ISO 8601 in UTC.
     """
 
     outcome: Outcome
@@ -56,6 +59,7 @@ class Decision:
     checked_at: str
     alpha: float | None = None
     alpha_weighted: float | None = None
+    verdict_digest: str | None = None
 
     @property
     def passing(self) -> bool:
@@ -115,6 +119,7 @@ def _read(version: ResolvedSource, naming: Naming) -> Decision | None:
         checked_at=values.get("checked_at", ""),
         alpha=_number(values.get("alpha")),
         alpha_weighted=_number(values.get("alpha_weighted")),
+        verdict_digest=values.get("verdict_digest"),
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.analysis.manifest import folder_manifest, hash_file, manifest_digest
+from gate.analysis.manifest import folder_manifest, hash_file, list_files, manifest_digest
 from gate.errors import ModelError, RegistryError, ResourceError
 from gate.registry.artifacts import local_place, open_remote
 from gate.text import printable
@@ -96,6 +96,24 @@ def open_model(
     artifact = open_remote(resolved, connection)
     with tempfile.TemporaryDirectory(prefix="gate-", ignore_cleanup_errors=True) as folder:
         yield _pulled(resolved, artifact, Path(folder), progress)
+
+
+def list_model(resolved: ResolvedSource, connection: Connection) -> tuple[tuple[str, int | None], ...]:
+    """List the model's files as (path, size in bytes if the store tells), without reading any.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The store cannot be reached.
+    gate.errors.ModelError
+        There are no files.
+    gate.errors.UnsafeModelError
+        The listing, or a link, leads outside the artifact.
+    """
+    place = local_place(resolved)
+    if place is not None:
+        return list_files(place)
+    return tuple((file.path, file.size) for file in open_remote(resolved, connection).files)
 
 
 @contextlib.contextmanager

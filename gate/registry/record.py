@@ -19,6 +19,7 @@ Checking again does all of it anew and so mends whatever was left out.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import random
 import time
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gate.registry.resolve import ResolvedSource
 
 REPORT_FILE: Final = "report.html"
+VERDICT_FILE: Final = "verdict.json"
 _LONGEST_TAG: Final = 500
 _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 0.2
@@ -153,6 +155,9 @@ def _tag_values(judged: RecordInput) -> dict[str, str]:
     }
     if judged.digest is not None:
         values["digest"] = judged.digest
+    if VERDICT_FILE in judged.artifacts:
+        verdict = hashlib.sha256(judged.artifacts[VERDICT_FILE]).hexdigest()
+        values["verdict_digest"] = f"sha256:{verdict}"
     for name in ("alpha", "alpha_weighted"):
         figure = judged.metrics.get(name)
         if figure is not None and math.isfinite(figure):

@@ -51,6 +51,7 @@ def test_everything_that_is_recorded(place: Place, version: ResolvedSource, tmp_
         "gate.alpha": "3.25",
         "gate.alpha_weighted": "-1.5",
         "gate.checked_at": "2026-01-02T03:04:05Z",
+        "gate.verdict_digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
         "gate.checksum": receipt.tags["gate.checksum"],
     }
     run = place.client.get_run(receipt.run_id)
