@@ -1,0 +1,108 @@
+"""Database addresses: told apart, opened, and shown without their passwords."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import RegistryError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.orm import Session
+
+SCHEME: Final = "gate:"
+DIALECTS: Final = ("sqlite", "postgresql", "mysql", "mariadb")
+SETTING: Final = "GATE_DATABASE"
+
+_EXAMPLE: Final = "Write postgresql+psycopg2://USER:PASSWORD@HOST/NAME, mysql+pymysql://… or sqlite:///FILE."
+_WAIT_SECONDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The registry's database; ``shown`` is its address without the password."""
+
+    engine: Engine
+    shown: str
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a session that commits when the block ends well and undoes everything when it does not.
+
+        Raises
+        ------
+        gate.errors.RegistryError
+            The database cannot be reached, or refuses.
+        """
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - keeps `gate --help` fast
+        from sqlalchemy.orm import Session  # noqa: PLC0415
+
+        try:
+            with Session(self.engine) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            raise unreachable(self, error) from error
+
+
+def database_url(uri: str) -> URL:
+    """Return the address of a database, written plainly or with the ``gate:`` of the store before it.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is no address, or of a database the gate does not keep its tables in.  The message never
+        repeats the address, as what is mistyped may hold a password.
+    """
+    from sqlalchemy import make_url  # noqa: PLC0415 - keeps `gate --help` fast
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        url = make_url(uri.removeprefix(SCHEME))
+        dialect = url.get_backend_name()
+    except (ArgumentError, ValueError) as error:
+        raise UsageError("this is no address of a database", hint=_EXAMPLE) from error
+    if dialect not in DIALECTS:
+        raise UsageError(
+            f"the gate keeps its tables in SQLite, PostgreSQL or MySQL, not in {dialect}", hint=_EXAMPLE
+        )
+    return url
+
+
+def open_database(uri: str) -> Database:
+    """Return the database at ``uri``; nothing is connected yet.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is no address, or its driver is not installed.
+    """
+    from sqlalchemy import create_engine  # noqa: PLC0415 - keeps `gate --help` fast
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    url = database_url(uri)
+    wait = {"timeout": 20} if url.get_backend_name() == "sqlite" else {"connect_timeout": _WAIT_SECONDS}
+    try:
+        engine = create_engine(url, pool_pre_ping=True, connect_args=wait)
+    except (ImportError, ArgumentError) as error:
+        raise UsageError(
+            f"no driver for {url.drivername} is installed", hint="pip install psycopg2-binary or pymysql."
+        ) from error
+    return Database(engine, url.render_as_string(hide_password=True))
+
+
+def unreachable(database: Database, error: Exception) -> RegistryError:
+    """Return a database's complaint as an error of ours, with no password and no SQL in it."""
+    cause = getattr(error, "orig", None) or error
+    words = " ".join(str(cause).split())
+    password = database.engine.url.password
+    if password:
+        words = words.replace(str(password), "***")
+    if "no such table" in words or "does not exist" in words or "doesn't exist" in words:
+        hint = "Its tables are made when the enforcing server starts, or by `gate db upgrade`."
+    else:
+        hint = "Check the address, the network and the permissions of the database's user."
+    return RegistryError(f"the database {database.shown} did not do it: {words[:300]}", hint=hint)
