@@ -41,7 +41,8 @@ class CheckRequest:
     ``policies`` are files, empty for the packaged default; ``baselines`` replace those of the
     policies; ``record`` None means: record where there is a registered version.  ``given`` holds
     models in memory by the source or baseline specification that stands for them; ``waivers`` is the
-    file of waivers.
+    file of waivers; ``stored`` says to judge recorded analyses again, instead of reading the models,
+    wherever :mod:`gate.workflow.stored` finds that they suffice.
     """
 
     source: str
@@ -52,6 +53,7 @@ class CheckRequest:
     address: RegistryAddress = field(default_factory=RegistryAddress)
     given: Mapping[str, Given] = field(default_factory=dict)
     waivers: Path | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ class CheckResult:
     """The verdict, what was recorded, and what a person should know beside them.
 
     ``record_error`` is set where recording was wanted and failed; the verdict stands all the same.
+    ``reused`` says that the analysis is a recorded one, and the model was not read.
     """
 
     verdict: Verdict
     notes: tuple[str, ...] = ()
     recorded: RecordReceipt | None = None
     record_error: GateError | None = None
+    reused: bool = False
 
 
 def load_governing(request: CheckRequest, model: str | None, alias: str | None = None) -> tuple[Policy, ...]:
@@ -108,15 +112,15 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     record = _wants_record(request, located)
     executor = request.options.make_executor()
     excused = Waivers(waivers, datetime.now(timezone.utc), located.resolved.name)
-    verdict, digest = _judge(request, located, policies, excused, executor, progress)
-    verdict, unseen = _with_history(verdict, located)
-    notes = (*_notes(request, located), *executor.notes, *unseen)
+    judged = _judge(request, located, policies, excused, executor, progress)
+    verdict, unseen = _with_history(judged.verdict, located)
+    result = CheckResult(verdict, (*_notes(request, located), *executor.notes, *unseen), reused=judged.reused)
     if not record:
-        return CheckResult(verdict, notes)
+        return result
     try:
-        return CheckResult(verdict, notes, recorded=_record(located, verdict, digest))
+        return replace(result, recorded=record_verdict(located, verdict, judged.digest))
     except (RegistryError, UsageError) as error:
-        return CheckResult(verdict, notes, record_error=_unrecorded(error))
+        return replace(result, record_error=_unrecorded(error))
 
 
 def _in_memory(request: CheckRequest) -> Located | None:
@@ -135,6 +139,15 @@ def _wants_record(request: CheckRequest, located: Located) -> bool:
     return located.registered if request.record is None else request.record
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A verdict, the digest of the model's files if they were read, and whether they did not have to be."""
+
+    verdict: Verdict
+    digest: str | None
+    reused: bool = False
+
+
 def _judge(
     request: CheckRequest,
     located: Located,
@@ -142,7 +155,7 @@ def _judge(
     waivers: Waivers,
     executor: Executor,
     progress: Progress | None,
-) -> tuple[Verdict, str | None]:
+) -> _Judged:
     """Measure and judge; what cannot be read becomes the verdict that the policies want for it."""
     from gate.policy import error_verdict, judge, needed_groups, nothing_verdict  # noqa: PLC0415
     from gate.registry.pull import open_model  # noqa: PLC0415
@@ -152,18 +165,23 @@ def _judge(
     connection = located.registry.connection if located.registry is not None else None
     uri, convention = located.resolved.uri, request.options.convention
     digest: str | None = None
+    stored = _stored(request, located, settings)
     try:
-        if uri in request.given:
+        if stored is not None:
+            analysis, digest = stored, stored.source.digest
+        elif uri in request.given:
             analysis = request.given[uri].measure(settings, progress, executor)
         else:
             with open_model(located.resolved, connection, _pulling(progress)) as model:
                 digest = model.digest
                 analysis = measure_files(model, settings, progress, executor)
     except NothingToMeasureError as error:
-        return nothing_verdict(policies, str(error), uri=uri, convention=convention, waivers=waivers), digest
+        verdict = nothing_verdict(policies, str(error), uri=uri, convention=convention, waivers=waivers)
+        return _Judged(verdict, digest)
     except ModelError as error:
         told = f"{error}. {error.hint}" if error.hint else str(error)
-        return error_verdict(policies, told, uri=uri, convention=convention, waivers=waivers), digest
+        verdict = error_verdict(policies, told, uri=uri, convention=convention, waivers=waivers)
+        return _Judged(verdict, digest)
     verdict = judge(
         analysis,
         policies,
@@ -172,7 +190,14 @@ def _judge(
         baselines=request.baselines or None,
         waivers=waivers,
     )
-    return verdict, digest
+    return _Judged(verdict, digest, reused=stored is not None)
+
+
+def _stored(request: CheckRequest, located: Located, settings: Settings) -> Analysis | None:
+    """Return the recorded analysis of a version, where the request allows it and it suffices."""
+    from gate.workflow.stored import stored_analysis  # noqa: PLC0415 - keeps `gate --help` fast
+
+    return stored_analysis(located, settings) if request.stored else None
 
 
 def _pulling(progress: Progress | None) -> Callable[[int, int], None] | None:
@@ -213,7 +238,8 @@ def _baselines(
         uri = choice.resolved.uri
         if uri not in measured:
             try:
-                measured[uri] = measure(found, settings, progress, executor)
+                recorded = _stored(request, found, settings)
+                measured[uri] = recorded or measure(found, settings, progress, executor)
             except (ModelError, NothingToMeasureError) as error:
                 return Baseline(spec, uri, None, f"{why}, but it cannot be measured: {error}")
         metrics = registry.run_metrics(choice.resolved) if registry else {}
@@ -242,7 +268,18 @@ def _notes(request: CheckRequest, located: Located) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _record(located: Located, verdict: Verdict, digest: str | None) -> RecordReceipt:
+def record_verdict(located: Located, verdict: Verdict, digest: str | None) -> RecordReceipt:
+    """Record a verdict on the registered version that it is about, with its reports.
+
+    ``digest`` is of the model's files, None where they could not be read.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is no registered version, or the version is gone.
+    gate.errors.RegistryError
+        It could not be recorded, or the registry refused it.
+    """
     from gate.registry import RecordInput  # noqa: PLC0415
     from gate.report import format_name, render_verdict  # noqa: PLC0415
 

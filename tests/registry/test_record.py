@@ -157,7 +157,11 @@ def test_checking_again_replaces_tags_and_lines_and_nothing_else(
     found = client.get_model_version(version.name, number)
     assert found.tags["team"] == "fraud"
     assert tags_of(place, version).keys() == {
-        f"gate.{tag}" for tag in ("outcome", "policy", "policy_digest", "report", "checked_at", "checksum")
+        f"gate.{tag}"
+        for tag in (
+            *("outcome", "policy", "policy_digest", "report", "checked_at", "checksum"),
+            "verdict_digest",
+        )
     }
     assert found.tags["gate.report"] == receipt.run_id
     assert found.description.startswith(f"{words}\n\n{BEGIN}")
