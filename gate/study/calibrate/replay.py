@@ -1,0 +1,135 @@
+"""A policy run over a history in order, each version judged as it would have been at its time.
+
+Today's champion did not exist then, so baselines are found again: ``previous`` is the newest
+earlier version of the same series that the policy itself lets pass; ``alias:NAME`` the same, less
+the versions that are known to have been rolled back (no registry says what an alias pointed at
+then; with the policy in force it could only have been a version that passed); ``version:N`` is that
+version, once it was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from gate.policy import error_verdict, judge, nothing_verdict
+from gate.policy.interface import Baseline
+from gate.policy.outcome import EFFECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gate.policy.interface import Outcome, RuleResult, Verdict
+    from gate.policy.rules import Policy
+    from gate.study.calibrate.interface import PastVersion
+
+PASSING: Final[frozenset[Outcome]] = frozenset({"passed", "warned"})
+"""Outcomes that let a version be promoted."""
+
+Elsewhere: TypeAlias = Callable[[str, "PastVersion"], Baseline]
+"""Finds a baseline that is no version of the series: another model, or a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One version and the verdict on it."""
+
+    version: PastVersion
+    verdict: Verdict
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether it could have been promoted."""
+        return self.verdict.outcome in PASSING
+
+    @property
+    def fired(self) -> tuple[RuleResult, ...]:
+        """The rules that refuse or warn."""
+        return tuple(
+            rule for rule in self.verdict.rules if effect(rule) in {"blocked", "inconclusive", "warned"}
+        )
+
+    @property
+    def refusing(self) -> tuple[RuleResult, ...]:
+        """The rules that refuse."""
+        return tuple(rule for rule in self.verdict.rules if refuses(rule))
+
+
+def effect(rule: RuleResult) -> Outcome:
+    """Return what a rule's result does to its policy."""
+    return EFFECTS.get((rule.outcome, rule.severity), "passed")
+
+
+def refuses(rule: RuleResult) -> bool:
+    """Tell whether a rule's result refuses the version."""
+    return effect(rule) not in PASSING
+
+
+def nowhere(spec: str, _version: PastVersion) -> Baseline:
+    """Find nothing: for a history without anything to look a baseline up in."""
+    return Baseline(spec, None, None, "there is nothing to look it up in")
+
+
+def replay(
+    policy: Policy,
+    versions: Sequence[PastVersion],
+    elsewhere: Elsewhere = nowhere,
+    convention: str = "gate-1",
+) -> tuple[Replayed, ...]:
+    """Judge every version in order, and let those that pass become the baselines of later ones."""
+    done: list[Replayed] = []
+    passed: set[int] = set()
+    for place, version in enumerate(versions):
+        verdict = _judged(policy, version, baselines_of(versions, place, passed, elsewhere), convention)
+        done.append(Replayed(version, verdict))
+        if done[-1].passes:
+            passed.add(place)
+    return tuple(done)
+
+
+def _judged(
+    policy: Policy, version: PastVersion, resolve: Callable[[str], Baseline], convention: str
+) -> Verdict:
+    if version.analysis is None:
+        verdict = nothing_verdict if version.empty else error_verdict
+        return verdict([policy], version.error or "not measured", uri=version.uri, convention=convention)
+    return judge(version.analysis, [policy], resolve=resolve, run_metrics=version.run_metrics)
+
+
+def baselines_of(
+    versions: Sequence[PastVersion], place: int, standing: Collection[int], elsewhere: Elsewhere = nowhere
+) -> Callable[[str], Baseline]:
+    """Return how to find a baseline for the version at ``place`` at its time.
+
+    ``standing`` are the places of the versions that could have been the champion.
+    """
+    version = versions[place]
+    earlier = [at for at in range(place) if versions[at].model == version.model]
+
+    def resolve(spec: str) -> Baseline:
+        if spec == "previous":
+            return _newest(spec, versions, [at for at in earlier if at in standing])
+        if spec.startswith("alias:"):
+            held = [at for at in earlier if at in standing and versions[at].fate != "rolled back"]
+            return _newest(spec, versions, held)
+        if spec.startswith("version:"):
+            wanted = [at for at in earlier if str(versions[at].version) == spec.removeprefix("version:")]
+            return _newest(spec, versions, wanted, "that version was not there yet")
+        return elsewhere(spec, version)
+
+    return resolve
+
+
+def _newest(
+    spec: str,
+    versions: Sequence[PastVersion],
+    places: Sequence[int],
+    missing: str = "no earlier version passed",
+) -> Baseline:
+    if not places:
+        return Baseline(spec, None, None, missing)
+    found = versions[places[-1]]
+    if found.analysis is None:
+        return Baseline(spec, found.uri, None, f"it cannot be measured: {found.error}", found.run_metrics)
+    return Baseline(spec, found.uri, found.analysis, f"would have been {found.name}", found.run_metrics)
