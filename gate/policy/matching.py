@@ -31,7 +31,7 @@ def governs(
         (policy.match.stages, stage),
         (policy.match.workspaces, workspace),
     )
-    return all(value is None or globs is None or _any(globs, value) for globs, value in asked)
+    return all(value is None or globs is None or matches(globs, value) for globs, value in asked)
 
 
 def governing(
@@ -50,7 +50,7 @@ def governing(
     )
 
 
-def _any(globs: Iterable[str], value: str) -> bool:
+def matches(globs: Iterable[str], value: str) -> bool:
     folded = _fold(value)
     return any(fnmatchcase(folded, _fold(glob)) for glob in globs)
 
