@@ -6,8 +6,9 @@ never know what a decision means, whether a promotion is allowed, or MLflow.
 
 ``schema`` says what the tables are now, ``migrations`` how they came to be, ``migrate`` brings any
 database there.  One file per kind of row holds the small functions that read and write it:
-``registry``, ``policies``, ``keys``, ``decisions``, ``records``, ``artifacts``.  ``seed`` fills
-policies and keys from the folders a server is started with.
+``registry``, ``policies``, ``keys``, ``decisions``, ``records``, ``artifacts``.  ``changes`` writes
+each change of what is in force into the audit trail; ``seed`` fills policies and keys from the
+folders a server is started with; ``book`` is what a server reads in each request.
 """
 
 from gate.registry.enforcement.tables.artifacts import (
@@ -19,6 +20,14 @@ from gate.registry.enforcement.tables.artifacts import (
     release_artifacts,
     release_model,
     rename_artifacts,
+)
+from gate.registry.enforcement.tables.book import Book, InForce, Page
+from gate.registry.enforcement.tables.changes import (
+    distrust_key,
+    push_policies,
+    stored_key,
+    trust_keys,
+    trusted_key,
 )
 from gate.registry.enforcement.tables.database import Database, database_url, open_database, unreachable
 from gate.registry.enforcement.tables.decisions import (
@@ -59,6 +68,7 @@ from gate.registry.enforcement.tables.policies import (
     previous_policy,
     retire_policy,
 )
+from gate.registry.enforcement.tables.policy_files import PolicyFile, read_policy_files
 from gate.registry.enforcement.tables.records import (
     aliases_held,
     audit_trail,
@@ -69,14 +79,19 @@ from gate.registry.enforcement.tables.records import (
     revoke_override,
 )
 from gate.registry.enforcement.tables.registry import registry_id, revision
+from gate.registry.enforcement.tables.seed import prepare, seed_keys, seed_policies
 
 __all__ = [
     "AliasHeld",
     "AuditEntry",
+    "Book",
     "Database",
+    "InForce",
     "NewDecision",
     "NewOverride",
+    "Page",
     "PoliciesState",
+    "PolicyFile",
     "RecordedFile",
     "RecordedRoot",
     "SchemaError",
@@ -101,6 +116,7 @@ __all__ = [
     "database_url",
     "decision",
     "decisions_of",
+    "distrust_key",
     "insert_decision",
     "insert_override",
     "key",
@@ -114,8 +130,11 @@ __all__ = [
     "owners_below",
     "policies_state",
     "policy_versions",
+    "prepare",
     "previous_policy",
+    "push_policies",
     "put_root",
+    "read_policy_files",
     "record_alias",
     "record_audit",
     "recorded_artifacts",
@@ -128,6 +147,11 @@ __all__ = [
     "revoke_decision",
     "revoke_key",
     "revoke_override",
+    "seed_keys",
+    "seed_policies",
+    "stored_key",
+    "trust_keys",
+    "trusted_key",
     "unreachable",
     "upgrade",
 ]

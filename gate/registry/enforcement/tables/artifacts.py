@@ -10,7 +10,7 @@ import hashlib
 import posixpath
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from gate.registry.enforcement.tables.decisions import of_version, version_key
 from gate.registry.enforcement.tables.interface import RecordedFile, RecordedRoot
@@ -115,7 +115,7 @@ def _with_parents(path: str) -> list[str]:
 
 
 def _of_model(workspace: str, name: str) -> ColumnElement[bool]:
-    return (artifact_roots.c.workspace == workspace) & (artifact_roots.c.name == name)
+    return and_(artifact_roots.c.workspace == workspace, artifact_roots.c.name == name)
 
 
 def _with_files(session: Session, row: RowMapping) -> RecordedRoot:

@@ -8,7 +8,7 @@ column in a unique constraint the database itself holds "at most one in force", 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -51,7 +51,7 @@ def number() -> TypeEngine[int]:
 
 
 WORKSPACE, NAME, POLICY, ALIAS, DIGEST, KEY, WHO = 63, 256, 63, 256, 71, 128, 256
-_OPTIONS: Final = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB"}
+_OPTIONS: Final[dict[str, Any]] = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB"}
 
 
 def _sequence() -> Column[int]:

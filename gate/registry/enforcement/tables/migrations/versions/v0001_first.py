@@ -5,7 +5,7 @@ Written out, not taken from ``schema``: that one changes with the program, this 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alembic import op
 from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Text, UniqueConstraint
@@ -38,7 +38,7 @@ def _number() -> TypeEngine[int]:
 
 
 WORKSPACE, NAME, POLICY, ALIAS, DIGEST, KEY, WHO = 63, 256, 63, 256, 71, 128, 256
-_OPTIONS: Final = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB"}
+_OPTIONS: Final[dict[str, Any]] = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB"}
 
 
 def _sequence() -> Column[int]:
