@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gate import __version__
-from gate.cli import analyze, check, convert, demo, doctor, history, policy, promote, waive
+from gate.cli import analyze, check, convert, demo, doctor, history, policy, promote, study, waive
 from gate.cli.console import complain, say
 from gate.errors import ExitCode, GateError
 
@@ -31,6 +31,7 @@ app.command("check")(check.check)
 app.command("promote")(promote.promote)
 app.command("convert")(convert.convert)
 app.command("history")(history.history)
+app.command("study")(study.study)
 app.command("waive")(waive.waive)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.study.judgements import judge
+from gate.study.words import group_word, listed
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from gate.study.interface import Answer, Change, Judgement, MetricStudy, Study
 
 _CHANGES: Final[tuple[Change, ...]] = ("hyperparameters", "architecture")
-_NAMED: Final = 12
 
 
 def advise(study: Study) -> tuple[tuple[Judgement, ...], tuple[str, ...]]:
@@ -47,11 +47,11 @@ def _about(change: Change, study: Study, judgements: Sequence[Judgement]) -> Ite
         yield f"{where}: {_metric(study, each)} may not gate: {each.evidence}."
     unshown = _of(held, "not shown")
     if unshown:
-        yield f"{where}: not shown to go with {_quality(study)}: {_list(each.metric for each in unshown)}."
+        yield f"{where}: not shown to go with {_quality(study)}: {listed(each.metric for each in unshown)}."
     reasons = dict.fromkeys(each.evidence for each in _of(held, "too little"))
     for reason in reasons:
         names = [each.metric for each in held if each.answer == "too little" and each.evidence == reason]
-        yield f"{where}: too little to say for {_list(names)}: {reason}."
+        yield f"{where}: too little to say for {listed(names)}: {reason}."
 
 
 def _of(judgements: Sequence[Judgement], answer: Answer) -> list[Judgement]:
@@ -81,7 +81,7 @@ def _paradoxes(study: Study) -> Iterator[str]:
     if by_sign:
         yield (
             f"The trend over all models is opposite to that within sub-groups by sign alone, which may be "
-            f"chance, for {_list(by_sign)}."
+            f"chance, for {listed(by_sign)}."
         )
 
 
@@ -92,10 +92,11 @@ def _paradox(metric: MetricStudy, study: Study) -> str:
     every = metric.simpson == "strict"
     share = f"every one of {test.groups}" if every else f"{test.opposite} of {test.groups}"
     key = printable(study.group)
+    name, quality = printable(metric.metric), _quality(study)
     return (
-        f"Simpson's paradox ({metric.simpson}) in {printable(metric.metric)}: over all models {_quality(study)} "
-        f"{over_all} with it, within {share} sub-groups it {inside} (p = {test.p_value_holm:.2g} after "
-        f"correction). One rule on it cannot serve both for models of the same {key} and across them."
+        f"Simpson's paradox ({metric.simpson}) in {name}: over all models {quality} {over_all} with it, "
+        f"within {share} sub-groups it {inside} (p = {test.p_value_holm:.2g} after correction). "
+        f"One rule on it cannot serve both for models of the same {key} and across them."
     )
 
 
@@ -106,17 +107,17 @@ def _overtrained(study: Study) -> Iterator[str]:
     name = printable(training.training_quality)
     if training.overtrained:
         which = f"{name} improves while {_quality(study)} gets worse"
-        yield f"Overtrained ({which}): {_list(training.overtrained)}."
+        yield f"Overtrained ({which}): {listed(map(group_word, training.overtrained))}."
     if training.suspected:
-        yield f"Perhaps overtrained, by sign alone: {_list(training.suspected)}."
+        yield f"Perhaps overtrained, by sign alone: {listed(map(group_word, training.suspected))}."
 
 
 def _too_little(study: Study) -> Iterator[str]:
     if study.small_groups:
-        named = _list(f"{size.group} ({size.n})" for size in study.small_groups)
+        named = listed(f"{group_word(size.group)} ({size.n})" for size in study.small_groups)
         yield (
-            f"Too few models for figures of their own (fewer than {study.settings.min_group}), counted in the "
-            f"pooled figures alone: {named}."
+            f"Too few models for figures of their own (fewer than {study.settings.min_group}), counted in "
+            f"the pooled figures alone: {named}."
         )
     if study.left_out:
         number = len(study.left_out)
@@ -128,9 +129,3 @@ def _caveats(study: Study) -> Iterator[str]:
         f"This holds for the {len(study.models)} models studied, whose training somebody chose; p-values "
         f"take models for independent. Study again when the registry has grown."
     )
-
-
-def _list(names: Iterator[str] | Sequence[str]) -> str:
-    shown = [printable(name) for name in names]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return ", ".join(shown[:_NAMED]) + more

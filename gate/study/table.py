@@ -78,7 +78,7 @@ def take_in(
     if len(models) < FEWEST:
         why = f"; the first was left out because {left_out[0].reason}" if left_out else ""
         raise NothingToMeasureError(
-            f"{len(models)} of {len(rows)} models have a quality and a sub-group, a study needs {FEWEST}{why}",
+            f"{len(models)} of {len(rows)} models have a quality and a sub-group, needed are {FEWEST}{why}",
             hint="Study more models: trends within sub-groups need several of each.",
         )
     return tuple(models), tuple(left_out)
