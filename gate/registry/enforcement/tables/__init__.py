@@ -8,7 +8,7 @@ never know what a decision means, whether a promotion is allowed, or MLflow.
 database there.  One file per kind of row holds the small functions that read and write it:
 ``registry``, ``policies``, ``keys``, ``decisions``, ``records``, ``artifacts``.  ``changes`` writes
 each change of what is in force into the audit trail; ``seed`` fills policies and keys from the
-folders a server is started with; ``book`` is what a server reads in each request.
+folders a server is started with.
 """
 
 from gate.registry.enforcement.tables.artifacts import (
@@ -21,13 +21,11 @@ from gate.registry.enforcement.tables.artifacts import (
     release_model,
     rename_artifacts,
 )
-from gate.registry.enforcement.tables.book import Book, InForce, Page
 from gate.registry.enforcement.tables.changes import (
     distrust_key,
     push_policies,
     stored_key,
     trust_keys,
-    trusted_key,
 )
 from gate.registry.enforcement.tables.database import Database, database_url, open_database, unreachable
 from gate.registry.enforcement.tables.decisions import (
@@ -84,12 +82,9 @@ from gate.registry.enforcement.tables.seed import prepare, seed_keys, seed_polic
 __all__ = [
     "AliasHeld",
     "AuditEntry",
-    "Book",
     "Database",
-    "InForce",
     "NewDecision",
     "NewOverride",
-    "Page",
     "PoliciesState",
     "PolicyFile",
     "RecordedFile",
@@ -151,7 +146,6 @@ __all__ = [
     "seed_policies",
     "stored_key",
     "trust_keys",
-    "trusted_key",
     "unreachable",
     "upgrade",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from gate.errors import UsageError
@@ -14,6 +13,7 @@ from gate.registry.enforcement.tables.registry import advance, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -127,27 +127,9 @@ def stored_key(key: TrustedKey, *, origin: Origin = "push") -> StoredKey:
     )
 
 
-def trusted_key(stored: StoredKey) -> TrustedKey:
-    """Return the trusted key of a row; whether it was revoked stands in the row alone."""
-    from gate.registry.attestation.interface import TrustedKey  # noqa: PLC0415 - only readers of envelopes
-
-    return TrustedKey(
-        id=stored.id,
-        role=stored.role,
-        public_pem=stored.public_pem,
-        models=stored.models,
-        not_before=_moment(stored.not_before),
-        not_after=_moment(stored.not_after),
-    )
-
-
 def _note(session: Session, action: str, who: str, message: str, policy: str | None = None) -> None:
     record_audit(session, AuditEntry(now(), action, allowed=True, message=message, who=who, policy=policy))
 
 
 def _milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

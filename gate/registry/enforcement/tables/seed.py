@@ -73,9 +73,7 @@ def _taken(engine: Engine, setting: str, value: str | None, seed: object) -> Non
     try:
         seed(engine, Path(value))  # type: ignore[operator]
     except (GateError, OSError) as error:
-        _log.error(
-            "%s was NOT taken, the last good set stays in force: %s", setting, _told(error)
-        )
+        _log.error("%s was NOT taken, the last good set stays in force: %s", setting, _told(error))
 
 
 def seed_policies(engine: Engine, folder: Path) -> tuple[str, ...]:
