@@ -46,12 +46,18 @@ def to_frame(analysis: Analysis) -> pd.DataFrame:
 
     from gate.spectra.interface import LayerMetrics  # noqa: PLC0415 - likewise
 
+    more = sorted({name for row in analysis.layers for name in row.extra})
     return pd.DataFrame(
         {
             field.name: pd.Series(
                 [getattr(row, field.name) for row in analysis.layers], dtype=_pandas_type(str(field.type))
             )
             for field in fields(LayerMetrics)
+            if field.name != "extra"
+        }
+        | {
+            name: pd.Series([row.extra.get(name) for row in analysis.layers], dtype="float64")
+            for name in more
         }
     )
 

@@ -122,7 +122,7 @@ def test_our_columns_are_the_fields_and_their_types_do_not_depend_on_what_is_mis
         return gate.to_frame(gate.analyze(weights, **options))
 
     plain, full = frame(), frame(full=True)
-    assert list(plain.columns) == [field.name for field in fields(LayerMetrics)]
+    assert list(plain.columns) == [field.name for field in fields(LayerMetrics) if field.name != "extra"]
     assert plain.dtypes.tolist() == full.dtypes.tolist()
     assert plain["alpha"].dtype == np.float64
     assert str(plain["spikes"].dtype) == "Int64"

@@ -9,6 +9,7 @@ from gate.analysis.architecture import architecture_fingerprint
 from gate.analysis.coverage import coverage_of
 from gate.analysis.interface import Analysis, Engine, FileFindings, Source
 from gate.errors import NothingToMeasureError
+from gate.plugins import identities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,7 @@ def analyze_weights(
 def engine_of(settings: Settings) -> Engine:
     """Return the record of everything that changes a number; workers and threads do not."""
     convention = settings.convention
+    named = identities()
     return Engine(
         version=__version__,
         convention=convention.name,
@@ -91,5 +93,6 @@ def engine_of(settings: Settings) -> Engine:
             "precision": "float32" if settings.float32 else "float64",
             "groups": sorted(settings.groups),
             "seed": settings.seed,
+            **({"plugins": named} if named else {}),
         },
     )

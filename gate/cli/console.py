@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from gate.report import FormatName
     from gate.report.interface import Format
 
 
@@ -67,7 +66,7 @@ def _write_atomically(output: Path, text: str) -> None:
         raise
 
 
-def report_format(name: FormatName, output: Path | None, *, people: bool = False) -> Format:
+def report_format(name: str, output: Path | None, *, people: bool = False) -> Format:
     """Return a format set up for where it goes: colour and width only on a terminal.
 
     ``people`` says that it goes to stderr.

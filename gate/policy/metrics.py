@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -47,6 +47,8 @@ class RuleMetric:
     source: str = ""
     many: bool = False
     """A layer may have several labels at once, or none."""
+    plugin: bool = False
+    """A third party's, whose values stand in ``LayerMetrics.extra``."""
 
     @property
     def is_label(self) -> bool:
@@ -132,7 +134,22 @@ def find_metric(identifier: str) -> RuleMetric | None:
     if name != identifier:
         usable = bool(name) and len(name) <= 250 and name.isprintable()  # noqa: PLR2004 - MLflow's limit
         return RuleMetric(identifier, "run", name, f"MLflow run metric {name}") if usable else None
-    return metric_table().get(identifier)
+    return metric_table().get(identifier) or _of_plugins().get(identifier)
+
+
+def _of_plugins() -> Mapping[str, RuleMetric]:
+    """Return the metrics of the plugins in use; ours keep their names."""
+    from gate.plugins import enabled  # noqa: PLC0415 - as in metric_table
+
+    if not (plugins := enabled("metrics")):
+        return {}
+    from gate.spectra.plugins import plugin_metrics  # noqa: PLC0415 - as in metric_table
+
+    entries = zip(plugins, plugin_metrics(plugins), strict=True)
+    return {
+        entry.id: replace(_of_engine(entry), field=plugin.name, group=None, plugin=True)
+        for plugin, entry in entries
+    }
 
 
 def needed_groups(policies: Iterable[Policy]) -> frozenset[Group]:
@@ -146,6 +163,8 @@ def layer_value(metric: RuleMetric, row: LayerMetrics) -> Value:
 
     Several labels come joined by ``LABELS_APART``.
     """
+    if metric.plugin:
+        return _finite(row.extra.get(metric.field))
     value: Value | tuple[str, ...] = getattr(row, metric.field)
     return LABELS_APART.join(value) if isinstance(value, tuple) else _finite(value)
 

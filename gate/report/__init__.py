@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from typing_extensions import assert_never
 
 from gate.errors import UsageError
+from gate.plugins import enabled
 from gate.report.csv import CsvFormat
 from gate.report.github import GithubFormat
 from gate.report.gitlab import GitlabFormat
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from gate.report.interface import Format
 
 FormatName = Literal["text", "json", "csv", "junit", "sarif", "markdown", "html", "github", "gitlab"]
-"""The names ``--format`` accepts."""
+"""Our own names that ``--format`` accepts; plugins add theirs."""
 
 FORMATS: Final[tuple[Format, ...]] = (
     TextFormat(),
@@ -48,10 +49,29 @@ FORMATS: Final[tuple[Format, ...]] = (
 )
 
 
-def get_format(  # noqa: PLR0911 - an arm per format, which mypy checks to be all of them
-    name: FormatName, *, color: bool = False, width: int = 500
+def get_format(name: str, *, color: bool = False, width: int = 500) -> Format:
+    """Return the format called ``name``; ``color`` and ``width`` (columns) are for text only.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        There is none of that name, neither ours nor of a plugin that was named.
+    """
+    for known in get_args(FormatName):
+        if name == known:
+            return _own_format(known, color=color, width=width)
+    for plugin in enabled("formats"):
+        if name == plugin.name:
+            found: Format = plugin.load()
+            return found
+    raise UsageError(
+        f"there is no format {printable(repr(name))}", hint=f"use one of: {', '.join(format_names())}"
+    )
+
+
+def _own_format(  # noqa: PLR0911 - an arm per format, which mypy checks to be all of them
+    name: FormatName, *, color: bool, width: int
 ) -> Format:
-    """Return the format called ``name``; ``color`` and ``width`` (columns) are for text only."""
     match name:
         case "text":
             return TextFormat(color=color, width=width)
@@ -75,30 +95,29 @@ def get_format(  # noqa: PLR0911 - an arm per format, which mypy checks to be al
             assert_never(name)
 
 
-def format_name(name: str) -> FormatName:
-    """Return ``name`` as one of the known ones.
+def format_names() -> tuple[str, ...]:
+    """Return every name ``--format`` accepts now: ours, then those of the plugins in use."""
+    return (*get_args(FormatName), *(plugin.name for plugin in enabled("formats")))
+
+
+def format_name(name: str) -> str:
+    """Return ``name`` if it is one of the known ones.
 
     Raises
     ------
     gate.errors.UsageError
         It is none of them.
     """
-    for known in get_args(FormatName):
-        if name == known:
-            found: FormatName = known
-            return found
-    raise UsageError(
-        f"there is no format {printable(repr(name))}",
-        hint=f"use one of: {', '.join(get_args(FormatName))}",
-    )
+    get_format(name)
+    return name
 
 
-def render_verdict(verdict: Verdict, name: FormatName, *, color: bool = False, width: int = 500) -> str:
+def render_verdict(verdict: Verdict, name: str, *, color: bool = False, width: int = 500) -> str:
     """Render ``verdict`` in the format called ``name``; options as for :func:`get_format`."""
     return get_format(name, color=color, width=width).verdict(verdict)
 
 
-def render_analysis(analysis: Analysis, name: FormatName, *, color: bool = False, width: int = 500) -> str:
+def render_analysis(analysis: Analysis, name: str, *, color: bool = False, width: int = 500) -> str:
     """Render ``analysis`` in the format called ``name``; options as for :func:`get_format`.
 
     Raises
@@ -113,6 +132,7 @@ __all__ = [
     "FORMATS",
     "FormatName",
     "format_name",
+    "format_names",
     "get_format",
     "load_analysis",
     "load_report",

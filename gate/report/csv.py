@@ -1,8 +1,9 @@
 """One row per layer, for spreadsheets and data frames (RFC 4180).
 
-The columns are the scalar fields of :class:`gate.spectra.interface.LayerMetrics` in their order;
-``shape`` is written ``64x3x3`` and ``flags`` are joined with semicolons.  Figures have all their
-digits, a missing one is an empty field.  Control characters are spelled out, so a record is a line.
+The columns are the scalar fields of :class:`gate.spectra.interface.LayerMetrics` in their order,
+behind them the metrics of third parties; ``shape`` is written ``64x3x3`` and ``flags`` are joined
+with semicolons.  Figures have all their digits, a missing one is an empty field.  Control
+characters are spelled out, so a record is a line.
 
 A text that begins with ``=``, ``+``, ``-``, ``@`` or an apostrophe gets an apostrophe in front:
 spreadsheets would run the first four as formulas, and the fifth keeps the rule reversible (strip
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gate.policy.interface import Verdict
     from gate.spectra.interface import LayerMetrics
 
+_MAPPINGS: Final = frozenset({"phase_evidence", "extra"})
 _FORMULA: Final = ("=", "+", "-", "@", "'")
 
 
@@ -42,14 +44,16 @@ class CsvFormat:
         """Render the layers with the ids of the rules each one failed."""
         failing = failing_layers(verdict)
         rows = verdict.analysis.layers if verdict.analysis else ()
+        more = _of_plugins(rows)
         return table(
-            (*columns(), "failed_rules"),
-            ((*_cells(row), _text(";".join(failing.get(row.name, ())))) for row in rows),
+            (*columns(), *more, "failed_rules"),
+            ((*_cells(row, more), _text(";".join(failing.get(row.name, ())))) for row in rows),
         )
 
     def analysis(self, analysis: Analysis) -> str:
         """Render the layers."""
-        return table(columns(), (_cells(row) for row in analysis.layers))
+        more = _of_plugins(analysis.layers)
+        return table((*columns(), *more), (_cells(row, more) for row in analysis.layers))
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +61,12 @@ def columns() -> tuple[str, ...]:
     """Return the header of an analysis; a verdict's has ``failed_rules`` behind it."""
     from gate.spectra.interface import LayerMetrics  # noqa: PLC0415 - the engine's room brings numpy
 
-    return tuple(item.name for item in fields(LayerMetrics) if item.name != "phase_evidence")
+    return tuple(item.name for item in fields(LayerMetrics) if item.name not in _MAPPINGS)
+
+
+def _of_plugins(rows: Iterable[LayerMetrics]) -> tuple[str, ...]:
+    """Return the columns of metrics of third parties, behind ours."""
+    return tuple(sorted({name for row in rows for name in row.extra}))
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -69,8 +78,9 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return buffer.getvalue()
 
 
-def _cells(row: LayerMetrics) -> tuple[str, ...]:
-    return tuple(_cell(column, getattr(row, column)) for column in columns())
+def _cells(row: LayerMetrics, more: tuple[str, ...]) -> tuple[str, ...]:
+    ours = tuple(_cell(column, getattr(row, column)) for column in columns())
+    return (*ours, *(cell(row.extra.get(name)) for name in more))
 
 
 def _cell(column: str, value: Any) -> str:

@@ -66,7 +66,11 @@ def plain(value: Any, *, as_float: bool = False) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         members = sorted(dataclasses.fields(value), key=lambda member: member.name != "schema")  # stable
-        return {m.name: plain(getattr(value, m.name), as_float=_is_float(str(m.type))) for m in members}
+        return {
+            m.name: plain(getattr(value, m.name), as_float=_is_float(str(m.type)))
+            for m in members
+            if getattr(value, m.name) or not m.metadata.get("omit_empty")
+        }
     if isinstance(value, Mapping):
         return {
             _encodable(key): plain(value[key], as_float=as_float) for key in sorted(value, key=_encodable)

@@ -45,7 +45,9 @@ class Eigenvalues:
     resolved: bool = True
 
 
-def eigenvalues(stack: NDArray[Any], *, float32: bool = False, exact: bool = False) -> Eigenvalues:
+def eigenvalues(
+    stack: NDArray[Any], *, float32: bool = False, exact: bool = False, zero_below: float = 0.0
+) -> Eigenvalues:
     """Return the eigenvalues of WᵀW for every matrix of a stack.
 
     Parameters
@@ -56,6 +58,9 @@ def eigenvalues(stack: NDArray[Any], *, float32: bool = False, exact: bool = Fal
         Compute in single precision, without the singular value fallback.
     exact:
         Use the fallback whatever it costs.
+    zero_below:
+        Ratio to the largest eigenvalue up to which the caller takes one for zero: what is clearly
+        below is not worth the fallback and comes back as 0.
 
     Raises
     ------
@@ -71,13 +76,13 @@ def eigenvalues(stack: NDArray[Any], *, float32: bool = False, exact: bool = Fal
     if size <= _BATCH_COLUMNS and other * size**2 < _BATCH_WORK:
         values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))
     else:
-        mend = not float32 and _mendable((other, size), exact=exact)
+        mend = not float32 and not zero_below and _mendable((other, size), exact=exact)
         values = np.stack(
             [_single(stack[index], precision, mend=mend) for index in np.ndindex(stack.shape[:-2])]
         )
     if float32 and not np.isfinite(values).all():  # squares overflow single precision at 1e19
-        return eigenvalues(stack, exact=exact)
-    return _mend(stack, values, float32=float32, exact=exact)
+        return eigenvalues(stack, exact=exact, zero_below=zero_below)
+    return _mend(stack, values, float32=float32, exact=exact, zero_below=zero_below)
 
 
 def of_product(left: NDArray[Any], right: NDArray[Any]) -> Eigenvalues:
@@ -144,16 +149,22 @@ def _has_dead_channel(matrix: NDArray[Any], squares: NDArray[Any]) -> bool:
     return any(side.min() <= limit * side.max() for side in sides)
 
 
-def _mend(stack: NDArray[Any], values: NDArray[np.float64], *, float32: bool, exact: bool) -> Eigenvalues:
-    """Replace the eigenvalues of near-singular matrices by squared singular values."""
+def _mend(
+    stack: NDArray[Any], values: NDArray[np.float64], *, float32: bool, exact: bool, zero_below: float
+) -> Eigenvalues:
+    """Replace the eigenvalues of near-singular matrices by squared singular values, where they matter."""
     rows, columns = sorted(stack.shape[-2:], reverse=True)
-    lost = np.flatnonzero((values[:, 0] <= resolution((rows, columns)) * values[:, -1]) & (values[:, -1] > 0))
-    if len(lost) == 0:
+    largest = values[:, -1:]
+    unresolved = (values <= resolution((rows, columns)) * largest) & (largest > 0)
+    # The Gram matrix errs by a few eps, a zero is columns·eps: half of that is safely a zero.
+    matter = unresolved & (values > zero_below / 2 * largest) if zero_below else unresolved
+    if not unresolved.any():
         return Eigenvalues(values)
+    values[unresolved & ~matter] = 0
     if float32 or not _mendable((rows, columns), exact=exact):
         return Eigenvalues(values, near_singular=True, resolved=False)
     with blas_threads().sized(columns):
-        for index in lost:
+        for index in np.flatnonzero(matter.any(axis=1)):
             values[index] = _singular(stack[np.unravel_index(index, stack.shape[:-2])])
     return Eigenvalues(values, near_singular=True)
 

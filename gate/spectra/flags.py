@@ -19,8 +19,8 @@ FLAGS: Final[Mapping[str, str]] = {
     "no-scale": "The largest eigenvalue is so small (below 1e-30) that decay alone is left of the layer; "
     "it stays out of the model's means.",
     "dead-slice": "At least one slice of the kernel is zero or has no scale; its eigenvalues count as zeros.",
-    "near-singular": "The smallest singular values are lost in the Gram matrix; where the layer is not "
-    "too large they come from a singular value decomposition.",
+    "near-singular": "The smallest singular values are lost in the Gram matrix; those that do not count as "
+    "zero come from a singular value decomposition where the layer is not too large.",
     "not-a-matrix": "The tensor's shape has no matrix to measure.",
     "outside-convention": "The convention does not measure layers of this kind or size.",
     "no-fit": "No power law could be fitted; the row's reason says why.",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gate.layer import LayerKind
+    from gate.plugins import Plugin
+
+OMIT_EMPTY: Final[Mapping[str, bool]] = MappingProxyType({"omit_empty": True})
+"""Metadata of a field that is left out of JSON where it holds nothing."""
 
 Group = Literal["default", "randomness", "shuffle", "tails", "aspect"]
 """A set of metrics computed together: ``default`` always, the others when asked for."""
@@ -101,7 +106,7 @@ class Settings:
 
     ``groups`` names what to compute beside the default metrics; ``float32`` runs the linear
     algebra in single precision (flagged on every layer); ``jobs`` is the number of worker
-    threads (None: one per core) and never changes a result.
+    threads (None: one per core) and never changes a result.  ``plugins`` are metrics of third parties.
     """
 
     convention: Convention
@@ -109,6 +114,7 @@ class Settings:
     seed: int = 0
     float32: bool = False
     jobs: int | None = None
+    plugins: tuple[Plugin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,8 @@ class LayerMetrics:
     erg_gap: int | None = None
     flags: tuple[str, ...] = ()
     reason: str | None = None
+    extra: Mapping[str, float | None] = field(default_factory=dict, metadata=OMIT_EMPTY)
+    """What the metrics of third parties said, by name (docs/how-to/plugins.md)."""
 
 
 @dataclass(frozen=True, slots=True)

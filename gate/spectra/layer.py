@@ -19,9 +19,10 @@ from gate.spectra.interface import LayerMetrics, LayerPlot, LayerResult, Setting
 from gate.spectra.matrices import Row, rows, unmeasurable
 from gate.spectra.norms import norms, smallest_singular_value
 from gate.spectra.plot import CURVE_POINTS, plot
+from gate.spectra.plugins import measure_plugins
 from gate.spectra.power_law import Curve, PowerLawFit, fit_and_curve
 from gate.spectra.spectrum import Spectrum
-from gate.spectra.zero import NO_SCALE, dead_matrices, storage_known, threshold
+from gate.spectra.zero import NO_SCALE, dead_matrices, storage_known, threshold, zero_ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,6 +98,8 @@ def _measure_row(layer: WeightLayer, row: Row, settings: Settings) -> tuple[Laye
         values["smallest_singular_value"] = smallest_singular_value(spectrum)
     extra = measure_groups(spectrum, settings)
     values |= extra.fields
+    if settings.plugins:
+        values["extra"] = measure_plugins(spectrum, settings)
     drawn = plot(spectrum.positive, measured.curve, extra.shuffled_eigenvalues)
     unique = tuple(dict.fromkeys([*flags, *extra.flags]))
     return _metrics(layer, row, flags=unique, reason=(spectrum.fit or _NO_FIT).reason, **values), drawn
@@ -106,7 +109,9 @@ def _solve(row: Row, settings: Settings) -> Eigenvalues:
     if row.right is not None:
         return of_product(row.stack, row.right)
     exact = settings.convention.rank == "machine"
-    return eigenvalues(row.stack, float32=settings.float32, exact=exact)
+    by_rounding = settings.convention.zero == "rounding" and not exact
+    zero_below = zero_ratio(min(row.stack.shape[-2:])) if by_rounding else 0.0
+    return eigenvalues(row.stack, float32=settings.float32, exact=exact, zero_below=zero_below)
 
 
 def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings) -> _Measured:

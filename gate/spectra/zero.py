@@ -73,11 +73,16 @@ def threshold(
     if convention.zero == "absolute":
         return convention.zero_threshold
     rows, columns = shape
-    arithmetic = largest * (math.sqrt(columns) * SINGLE if float32 else columns * DOUBLE)
+    arithmetic = largest * (math.sqrt(columns) * SINGLE if float32 else zero_ratio(columns))
     if step is not None:
         return max(arithmetic, step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2)
     epsilon = STORAGE_EPSILON.get(dtype, SINGLE)
     return max(arithmetic, epsilon**2 / 12 * total * (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2)
+
+
+def zero_ratio(columns: int) -> float:
+    """Return the ratio to λ_max up to which ``gate-1`` takes an eigenvalue for zero, whatever the storage."""
+    return columns * DOUBLE
 
 
 def dead_matrices(largest: NDArray[np.float64]) -> NDArray[np.bool_]:

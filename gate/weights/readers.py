@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from gate.errors import ModelError
+from gate.plugins import enabled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 @cache
 def readers() -> tuple[Reader, ...]:
-    """Return one reader of every format, in the order in which they are asked."""
+    """Return one reader of every format, in the order in which they are asked; third parties' come last.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        A plugin that was named is not there.
+    """
     # Imported here: listing a folder must not cost what reading a model costs.
     from gate.weights.onnx import OnnxReader  # noqa: PLC0415
     from gate.weights.pytorch import (  # noqa: PLC0415
@@ -24,6 +31,7 @@ def readers() -> tuple[Reader, ...]:
         PytorchZipReader,
         TorchScriptReader,
     )
+    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
     from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415
 
     return (
@@ -33,6 +41,7 @@ def readers() -> tuple[Reader, ...]:
         TorchScriptReader(),
         Pt2Reader(),
         PytorchLegacyReader(),
+        *(PluginReader(plugin) for plugin in enabled("readers")),
     )
 
 

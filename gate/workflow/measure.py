@@ -39,8 +39,9 @@ class MeasureOptions:
         Raises
         ------
         gate.errors.UsageError
-            There is no convention of that name.
+            There is no convention of that name, or a plugin that was named is not there.
         """
+        from gate.plugins import enabled  # noqa: PLC0415 - as below
         from gate.spectra import convention  # noqa: PLC0415 - keeps `gate --help` fast
         from gate.spectra.interface import GROUPS, Settings  # noqa: PLC0415
 
@@ -50,6 +51,7 @@ class MeasureOptions:
             seed=self.seed,
             float32=self.float32,
             jobs=self.jobs,
+            plugins=enabled("metrics"),
         )
 
     def make_executor(self) -> Executor:

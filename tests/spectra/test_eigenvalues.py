@@ -79,6 +79,26 @@ def test_dead_channels(
     np.testing.assert_allclose(found.values[0], expected, rtol=1e-9, atol=1e-12 * expected[-1])
 
 
+def test_what_the_caller_takes_for_zero_costs_no_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
+    zero_below = 200 * 2.0**-52
+    dead = with_eigenvalues(np.append(np.zeros(5), np.geomspace(1e-9, 1, 195)), 300)
+    asked: list[tuple[int, ...]] = []
+    decompose = np.linalg.svd
+    monkeypatch.setattr(
+        np.linalg, "svd", lambda matrix, **words: asked.append(matrix.shape) or decompose(matrix, **words)
+    )
+    found = eigenvalues(dead, zero_below=zero_below)
+    assert not asked
+    assert found.near_singular
+    np.testing.assert_array_equal(found.values[0, :5], 0)
+    np.testing.assert_allclose(found.values[0, 5:], np.geomspace(1e-9, 1, 195), rtol=1e-5)
+    # one that is just above what counts as zero has to be known well, so there it is worth it
+    close = with_eigenvalues(np.append(2 * zero_below, np.geomspace(1e-9, 1, 199)), 300)
+    found = eigenvalues(close, zero_below=zero_below)
+    assert len(asked) == 1
+    assert found.values[0, 0] == pytest.approx(2 * zero_below, rel=1e-2)
+
+
 def test_a_slice_that_is_near_singular_does_not_touch_the_others() -> None:
     stack = gaussian(4, 30, 20)
     stack[2, :, 10:] = stack[2, :, :10]

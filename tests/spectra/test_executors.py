@@ -224,7 +224,8 @@ import numpy as np
 from gate.layer import WeightLayer
 from gate.spectra import Settings, convention, measure_layers
 def read():
-    print("begun", flush=True)
+    sys.stdout.write("begun\\n")  # one write: two threads begin at once
+    sys.stdout.flush()
     time.sleep(60)
     return np.ones((9, 9))
 layers = [WeightLayer(f"l{i}", "dense", (9, 9), "float64", read, "t", (9, 9)) for i in range(9)]

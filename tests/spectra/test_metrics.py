@@ -10,7 +10,7 @@ from gate.errors import UsageError
 from gate.spectra import METRICS, LayerMetrics, Metric, ModelSummary, metric
 from gate.spectra.interface import GROUPS
 
-NO_METRIC = {"name", "shape", "layer", "phase_evidence", "flags", "reason"}
+NO_METRIC = {"name", "shape", "layer", "phase_evidence", "flags", "reason", "extra"}
 
 
 def test_the_table_and_the_fields_agree() -> None:

@@ -54,6 +54,8 @@ def layer_key(layer: WeightLayer, settings: Settings, digests: Sequence[str], bl
         "float32": settings.float32,
         "random": [settings.seed, layer.name] if random else None,
     }
+    if settings.plugins:
+        material["plugins"] = [plugin.identity for plugin in settings.plugins]
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,16 +6,19 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
+from gate.plugins import enabled
 from gate.weights.artifact.tables import (
     DESCRIPTIONS,
     NO_TENSOR_DATA,
     PICKLE_SUFFIXES,
     SAME_MODEL,
     TRAINING_STATE,
+    UNREAD_FLAVOURS,
     UNREAD_SUFFIXES,
     WEIGHT_SUFFIXES,
 )
@@ -72,7 +75,7 @@ def weight_files(files: Sequence[tuple[str, int]]) -> tuple[str, ...]:
 
 def _is_needed(name: str, onnx_folders: set[str]) -> bool:
     path = PurePosixPath(name.casefold())
-    wanted = (*WEIGHT_SUFFIXES, *UNREAD_SUFFIXES, *PICKLE_SUFFIXES)
+    wanted = (*weight_suffixes(), *UNREAD_SUFFIXES, *PICKLE_SUFFIXES)
     if path.name in DESCRIPTIONS or path.name.endswith(wanted):
         return True
     return path.suffix not in NO_TENSOR_DATA and any(_is_below(name, folder) for folder in onnx_folders)
@@ -142,7 +145,7 @@ def _preferred(models: dict[tuple[str, str], list[Candidate]], left: list[Skippe
 
 def _candidate(name: str) -> Candidate | None:
     base = PurePosixPath(name).name
-    for rank, suffix in enumerate(WEIGHT_SUFFIXES):
+    for rank, suffix in enumerate(weight_suffixes()):
         if base.casefold().endswith(suffix) and len(base) > len(suffix):
             return Candidate((name,), _folder(name), base[: -len(suffix)], rank)
     return None
@@ -174,4 +177,24 @@ def is_training_state(name: str) -> bool:
 
 def unread_format(name: str) -> str | None:
     """Return the format of a file whose weights are not read yet, None for any other file."""
-    return UNREAD_SUFFIXES.get(PurePosixPath(name.casefold()).suffix)
+    suffix = PurePosixPath(name.casefold()).suffix
+    return None if suffix in weight_suffixes() else UNREAD_SUFFIXES.get(suffix)
+
+
+@cache
+def weight_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of files that may hold weights that are read, in order of preference.
+
+    Readers of third parties name theirs in an attribute ``suffixes``; those come last.
+    """
+    added = (getattr(plugin.load(), "suffixes", ()) for plugin in enabled("readers"))
+    return (*WEIGHT_SUFFIXES, *(suffix.casefold() for suffixes in added for suffix in suffixes))
+
+
+def unread_flavour(flavour: str) -> str | None:
+    """Return the framework of an MLflow flavour whose weights are not read yet, None for any other.
+
+    Readers of third parties name the flavours they read in an attribute ``flavours``.
+    """
+    read = (getattr(plugin.load(), "flavours", ()) for plugin in enabled("readers"))
+    return None if any(flavour in flavours for flavours in read) else UNREAD_FLAVOURS.get(flavour)

@@ -8,12 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError, NothingToMeasureError, UnsafeModelError
-from gate.weights.artifact.choose import Candidate, choose, is_weight_file, key_of, unread_format
+from gate.weights.artifact.choose import (
+    Candidate,
+    choose,
+    is_weight_file,
+    key_of,
+    unread_flavour,
+    unread_format,
+)
 from gate.weights.artifact.listing import list_files
 from gate.weights.artifact.merge import merged
 from gate.weights.artifact.mlmodel import DESCRIPTION_NAME, Description, read_description
 from gate.weights.artifact.pickles import pickle_globals
-from gate.weights.artifact.tables import LOOSE_SUFFIXES, NEED_FILES, NO_WEIGHTS, UNREAD_FLAVOURS
+from gate.weights.artifact.tables import LOOSE_SUFFIXES, NEED_FILES, NO_WEIGHTS
 from gate.weights.interface import ModelWeights, Skipped
 from gate.weights.paths import inside, relative_name, require_inside
 from gate.weights.readers import reader_of, require_reader, unread
@@ -90,8 +97,8 @@ def _description(folder: Path, root: Path, names: Sequence[str]) -> Description:
         return Description((), (), described=False)
     description = read_description(inside(root, folder, DESCRIPTION_NAME, folder.name))
     for flavour in description.flavours:
-        if flavour in UNREAD_FLAVOURS:
-            raise unread(folder.name, UNREAD_FLAVOURS[flavour])
+        if (framework := unread_flavour(flavour)) is not None:
+            raise unread(folder.name, framework)
         if flavour in NO_WEIGHTS:
             raise NothingToMeasureError(
                 f"{folder.name} is a model of the {flavour} flavour, which has no weight matrices",
