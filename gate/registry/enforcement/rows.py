@@ -1,0 +1,138 @@
+"""MLflow's rows, read and locked: the versions, aliases and tags that a promotion turns on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlflow.entities.model_registry.model_version_stages import (
+    DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
+    STAGE_DELETED_INTERNAL,
+)
+from mlflow.store.model_registry.dbmodels.models import (
+    SqlModelVersion,
+    SqlModelVersionTag,
+    SqlRegisteredModelAlias,
+)
+
+from gate.registry.enforcement.reserved import is_reserved
+from gate.registry.enforcement.tables.interface import VersionKey
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+ACTIVE_STAGES = frozenset(DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS) - {"None"}
+"""Stages that are a promotion; leaving one, or being archived, is none."""
+
+MYSQL = frozenset({"mysql", "mariadb"})
+"""Databases that take names for equal which differ in case or accents."""
+
+
+def locked_version(
+    session: Session, workspace: str, name: str, version: int, *, shared: bool = False
+) -> Any | None:
+    """Return MLflow's row of a version, held until the transaction ends; None where there is none.
+
+    Whoever accepts a decision on a version, promotes it or renames its model takes this lock first,
+    so that these happen one after the other.  ``shared`` lets promotions of one version run side by
+    side.  SQLite has no such locks: there the whole transaction is alone.
+    """
+    return (
+        session.query(SqlModelVersion)
+        .filter(
+            SqlModelVersion.workspace == workspace,
+            SqlModelVersion.name == name,
+            SqlModelVersion.version == version,
+            SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
+        )
+        .with_for_update(read=shared)
+        .one_or_none()
+    )
+
+
+def locked_versions(session: Session, workspace: str, name: str) -> list[Any]:
+    """Return every version of a model that is not deleted, each held until the transaction ends."""
+    rows: list[Any] = (
+        session.query(SqlModelVersion)
+        .filter(SqlModelVersion.workspace == workspace, SqlModelVersion.name == name)
+        .order_by(SqlModelVersion.version)
+        .with_for_update()
+        .all()
+    )
+    return [row for row in rows if row.current_stage != STAGE_DELETED_INTERNAL]
+
+
+def places(session: Session, workspace: str, name: str, versions: list[Any]) -> list[tuple[Any, str, str]]:
+    """Return what a model's versions hold: (version's row, ``alias`` or ``stage``, which)."""
+    by_number = {row.version: row for row in versions}
+    aliases = (
+        session.query(SqlRegisteredModelAlias)
+        .filter(SqlRegisteredModelAlias.workspace == workspace, SqlRegisteredModelAlias.name == name)
+        .all()
+    )
+    held = [(by_number[row.version], "alias", row.alias) for row in aliases if row.version in by_number]
+    return held + [
+        (row, "stage", row.current_stage) for row in versions if row.current_stage in ACTIVE_STAGES
+    ]
+
+
+def alias_as_stored(session: Session, workspace: str, name: str, alias: str) -> str | None:
+    """Return how the database spells the alias that it takes for ``alias``."""
+    found = (
+        session.query(SqlRegisteredModelAlias.alias)
+        .filter(
+            SqlRegisteredModelAlias.workspace == workspace,
+            SqlRegisteredModelAlias.name == name,
+            SqlRegisteredModelAlias.alias == alias,
+        )
+        .first()
+    )
+    return None if found is None else str(found[0])
+
+
+def subject_of(row: Any) -> VersionKey:
+    """Return which version a row is; the name as the registry has it, not as somebody typed it."""
+    return VersionKey(row.workspace, row.name, row.version, row.creation_time)
+
+
+def stored_tag(session: Session, subject: VersionKey, key: str) -> Any | None:
+    """Return MLflow's row of a version's tag that its database takes for ``key``."""
+    return (
+        session.query(SqlModelVersionTag)
+        .filter(
+            SqlModelVersionTag.workspace == subject.workspace,
+            SqlModelVersionTag.name == subject.name,
+            SqlModelVersionTag.version == subject.version,
+            SqlModelVersionTag.key == key,
+        )
+        .one_or_none()
+    )
+
+
+def put_tag(session: Session, subject: VersionKey, key: str, value: str) -> None:
+    """Write a version's tag."""
+    session.merge(
+        SqlModelVersionTag(
+            workspace=subject.workspace, name=subject.name, version=subject.version, key=key, value=value
+        )
+    )
+
+
+def remove_tags(session: Session, subject: VersionKey, keys: frozenset[str]) -> None:
+    """Remove a version's tags of these exact names."""
+    for key in sorted(keys):
+        row = stored_tag(session, subject, key)
+        if row is not None and row.key == key:
+            session.delete(row)
+
+
+def remove_own_tags(session: Session, workspace: str, name: str) -> None:
+    """Remove the gate's tags from every version of a model."""
+    rows = (
+        session.query(SqlModelVersionTag)
+        .filter(SqlModelVersionTag.workspace == workspace, SqlModelVersionTag.name == name)
+        .all()
+    )
+    for row in rows:
+        if is_reserved(row.key):
+            session.delete(row)
+    session.flush()

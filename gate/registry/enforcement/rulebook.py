@@ -1,0 +1,142 @@
+"""The policies and keys in force, parsed once and kept until the tables say that they changed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from gate.errors import PolicyError
+from gate.policy import governs, parse_policy, policy_digest
+from gate.registry.attestation.interface import TrustedKey
+from gate.registry.enforcement.ruling import Governing
+from gate.registry.enforcement.tables.keys import all_keys
+from gate.registry.enforcement.tables.policies import active_policies, policies_state, previous_policy
+from gate.registry.enforcement.tables.registry import registry_id, revision
+from gate.spectra.conventions import CONVENTIONS
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from gate.policy.rules import Policy
+    from gate.registry.enforcement.tables.interface import PoliciesState, StoredKey, StoredPolicy
+
+_KEPT: Final = 4
+"""Revisions kept: a read replica may lag behind the primary and be asked in turn with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    """A policy in force; ``policy`` is None where its row is not what somebody validated."""
+
+    stored: StoredPolicy
+    policy: Policy | None
+    last: StoredPolicy | None
+
+    def governs(self, *, model: str, alias: str | None, stage: str | None, workspace: str) -> bool:
+        """Tell whether it governs a promotion; what cannot be read may govern everything."""
+        return self.policy is None or governs(
+            self.policy, model=model, alias=alias, stage=stage, workspace=workspace
+        )
+
+    def governing(self) -> Governing:
+        """Return it as what a promotion is judged by."""
+        if self.policy is None:
+            return Governing(self.stored.name, self.stored.digest, "enforce", readable=False)
+        until = moment(self.stored.activated_at) + self.policy.grace
+        last = self.last.digest if self.last is not None else None
+        return Governing(self.stored.name, self.stored.digest, self.policy.mode, last, until)
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything that promotions and attestations are judged by, at one revision of the tables."""
+
+    registry: str
+    state: PoliciesState
+    policies: tuple[Enforced, ...]
+    keys: tuple[StoredKey, ...]
+
+    def policy(self, name: str) -> Enforced | None:
+        """Return the policy in force under a name."""
+        return next((policy for policy in self.policies if policy.stored.name == name), None)
+
+    def governing(
+        self, *, model: str, workspace: str, alias: str | None = None, stage: str | None = None
+    ) -> tuple[Enforced, ...]:
+        """Return the policies that govern a promotion."""
+        return tuple(
+            policy
+            for policy in self.policies
+            if policy.governs(model=model, alias=alias, stage=stage, workspace=workspace)
+        )
+
+    def trusted(self) -> tuple[TrustedKey, ...]:
+        """Return the keys that may sign something new: those that were not revoked."""
+        return tuple(trusted(key) for key in self.keys if key.revoked_at is None)
+
+    def key(self, key_id: str) -> StoredKey | None:
+        """Return the key with an id, revoked or not."""
+        return next((key for key in self.keys if key.id == key_id), None)
+
+
+class RulebookReader:
+    """Reads the rulebook through a session; one query where nothing changed."""
+
+    def __init__(self) -> None:
+        self._books: OrderedDict[int, Rulebook] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, session: Session) -> Rulebook:
+        """Return the rulebook as this session's database has it."""
+        number = revision(session)
+        with self._lock:
+            known = self._books.get(number)
+        if known is not None:
+            return known
+        book = _load(session)
+        with self._lock:
+            self._books[number] = book
+            while len(self._books) > _KEPT:
+                self._books.popitem(last=False)
+        return book
+
+
+def moment(milliseconds: int) -> datetime:
+    """Return a time of the tables as a datetime in UTC."""
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
+
+
+def milliseconds(time: datetime) -> int:
+    """Return a datetime as the tables keep it."""
+    return (time - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+
+
+def trusted(key: StoredKey) -> TrustedKey:
+    """Return a stored key as what opens envelopes."""
+    return TrustedKey(
+        key.id,
+        key.role,
+        key.public_pem,
+        key.models,
+        None if key.not_before is None else moment(key.not_before),
+        None if key.not_after is None else moment(key.not_after),
+    )
+
+
+def _load(session: Session) -> Rulebook:
+    rows = active_policies(session)
+    policies = tuple(Enforced(row, _verified(row), previous_policy(session, row)) for row in rows)
+    return Rulebook(registry_id(session), policies_state(session), policies, all_keys(session))
+
+
+def _verified(row: StoredPolicy) -> Policy | None:
+    """Parse a stored policy; None unless it still is what its name and digest say."""
+    try:
+        policy = parse_policy(row.text, f"gate_policies row {row.seq}")
+    except PolicyError:
+        return None
+    known = {policy_digest(policy, convention.name) for convention in CONVENTIONS}
+    return policy if policy.name == row.name and row.digest in known else None
