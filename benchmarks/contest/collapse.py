@@ -19,6 +19,7 @@ from torch import nn
 
 from benchmarks.common import say
 from benchmarks.contest.data import CLASSES, SIDE, digits
+from benchmarks.contest.looks import Look
 from gate.api import analyze
 
 if TYPE_CHECKING:
@@ -45,25 +46,6 @@ class Run:
 
 
 RUNS: Final = (Run("as published, cut short", 1e-3), Run("ten times the learning rate", 1e-2))
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen after ``step`` steps: accuracies, and alpha and traps of the two hidden layers.
-
-    ``largest_entry`` is the largest weight of the second layer in units of their spread: heavy-tailed
-    weights make traps of their own.
-    """
-
-    run: str
-    step: int
-    train_accuracy: float
-    test_accuracy: float
-    alpha_1: float | None
-    alpha_2: float | None
-    traps_1: int | None
-    traps_2: int | None
-    largest_entry: float | None
 
 
 def looks(run: Run, steps: int = STEPS) -> Iterator[Look]:

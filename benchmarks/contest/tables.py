@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+Record = TypeVar("Record")
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -23,6 +26,22 @@ def read_table(path: Path) -> list[dict[str, str]]:
     """Return the rows as text."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Return the rows as instances of a dataclass whose fields are text, numbers, booleans or None."""
+    kinds = get_type_hints(kind)
+    return [kind(**{name: _read(row[name], kinds[name]) for name in kinds}) for row in read_table(path)]
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is str:
+        return text
+    if kind is bool:
+        return text == "True"
+    if not text:
+        return None
+    return int(text) if kind is int or int in get_args(kind) else float(text)
 
 
 def number(text: str) -> float | None:
