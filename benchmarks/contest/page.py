@@ -101,7 +101,8 @@ _GROKKING: Final = """Prakash & Martin ([arXiv:2506.04434](https://arxiv.org/abs
 perceptron on a thousand images for ten million steps: test accuracy rises late (grokking) and in the end
 falls again while training accuracy stays perfect (*anti-grokking*), with layers whose alpha is below 2 and
 with correlation traps, large eigenvalues that survive shuffling. Two runs of their kind, of minutes instead
-of hours: one at a usual learning rate, and one at ten times that.
+of hours: one at a usual learning rate, and one at ten times that. Both were fixed before they were looked at,
+but for one thing: after the first 120,000 steps of each, the second was run again for longer.
 [The curve](../assets/contest/collapse.csv); the code is `benchmarks/contest/collapse.py`.
 """
 
