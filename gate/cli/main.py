@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gate import __version__
-from gate.cli import analyze, check, convert, demo, doctor, history, policy, promote, study, waive
+from gate.cli import (
+    analyze,
+    calibrate,
+    check,
+    convert,
+    demo,
+    doctor,
+    history,
+    policy,
+    promote,
+    study,
+    waive,
+    watch,
+)
 from gate.cli.console import complain, say
 from gate.errors import ExitCode, GateError
 
@@ -32,7 +45,9 @@ app.command("promote")(promote.promote)
 app.command("convert")(convert.convert)
 app.command("history")(history.history)
 app.command("study")(study.study)
+app.command("calibrate")(calibrate.calibrate)
 app.command("waive")(waive.waive)
+app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(policy.app, name="policy")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PROMPT_SOURCES: Final = frozenset({"prompt-template", "dummy-source"})
 """What MLflow writes as the source of a prompt's version."""
 
+_UNSTAGED: Final = frozenset({"None", "Archived", ""})
+
 ENFORCED: Final = "enforced."
 """Tags (after the prefix) of a registered model by which an enforcing registry tells its policies."""
 
@@ -55,6 +57,11 @@ class ListedVersion:
     def ready(self) -> bool:
         """Whether its files are said to be there."""
         return self.status == READY
+
+    @property
+    def staged(self) -> bool:
+        """Whether it stands in one of MLflow's stages."""
+        return self.stage not in _UNSTAGED
 
     @property
     def resolved(self) -> ResolvedSource:
@@ -97,8 +104,20 @@ def sweep(
             yield listed
 
 
-def enforced_policies(connection: Connection, model: str) -> Mapping[str, str]:
-    """Return the policies that the registry itself enforces on ``model``, name to text; usually none.
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a registered model tells of itself.
+
+    ``enforced`` are the policies that the registry itself enforces on it, name to text (usually none),
+    ``aliased`` the versions that hold an alias.
+    """
+
+    enforced: Mapping[str, str]
+    aliased: frozenset[int]
+
+
+def model_facts(connection: Connection, model: str) -> ModelFacts:
+    """Look a registered model up; one request.
 
     Raises
     ------
@@ -108,11 +127,16 @@ def enforced_policies(connection: Connection, model: str) -> Mapping[str, str]:
         The registry cannot be reached.
     """
     with registry_errors(f"look up {printable(model)}", connection.registry_uri):
-        tags = connection.client.get_registered_model(model).tags
+        found = connection.client.get_registered_model(model)
     prefix = connection.naming.tag(ENFORCED)
-    return {
-        name.removeprefix(prefix): str(text) for name, text in tags.items() if name.startswith(prefix)
-    }
+    return ModelFacts(
+        {
+            name.removeprefix(prefix): str(text)
+            for name, text in found.tags.items()
+            if name.startswith(prefix)
+        },
+        frozenset(int(version) for version in found.aliases.values()),
+    )
 
 
 def _listed(found: ModelVersion) -> ListedVersion:
