@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import unicodedata
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, insert, select, update
@@ -42,6 +43,7 @@ def put_root(session: Session, recorded: RecordedRoot) -> None:
             version=subject.version,
             creation_time=subject.creation_time,
             root=recorded.root,
+            root_folded=_folded(recorded.root),
             root_digest=_digest(recorded.root),
             complete=recorded.complete,
             recorded_at=recorded.recorded_at,
@@ -99,8 +101,8 @@ def owners_below(session: Session, path: str) -> tuple[VersionKey, ...]:
     plain = canonical_path(path)
     if not plain:
         return _owners(session, artifact_roots.c.seq > 0)
-    # LIKE ignores case on some databases, which here errs on the side of keeping files.
-    return _owners(session, artifact_roots.c.root.startswith(f"{plain}/", autoescape=True))
+    # Where the database's LIKE ignores case that errs on the side of keeping files.
+    return _owners(session, artifact_roots.c.root_folded.startswith(f"{_folded(plain)}/", autoescape=True))
 
 
 def _owners(session: Session, condition: ColumnElement[bool]) -> tuple[VersionKey, ...]:
@@ -127,4 +129,9 @@ def _with_files(session: Session, row: RowMapping) -> RecordedRoot:
 
 
 def _digest(root: str) -> str:
-    return f"sha256:{hashlib.sha256(root.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return f"sha256:{hashlib.sha256(_folded(root).encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _folded(root: str) -> str:
+    """Return one text for all ways to write a path: some file systems ignore case and composition."""
+    return unicodedata.normalize("NFC", root.casefold())

@@ -191,6 +191,7 @@ artifact_roots: Final = Table(
     _sequence(),
     *_subject(),
     Column("root", prose(), nullable=False),
+    Column("root_folded", prose(), nullable=False),
     Column("root_digest", words(DIGEST), nullable=False),
     Column("complete", Boolean, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),

@@ -197,6 +197,7 @@ def _make_artifact_roots() -> None:
         _sequence(),
         *_subject(),
         Column("root", _prose(), nullable=False),
+        Column("root_folded", _prose(), nullable=False),
         Column("root_digest", _words(DIGEST), nullable=False),
         Column("complete", Boolean, nullable=False),
         Column("recorded_at", BigInteger, nullable=False),
