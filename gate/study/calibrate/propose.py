@@ -110,11 +110,7 @@ def _tuned(
     rule = setting.rule
     now, then = _hits(reader, rule, sample), _hits(reader, base, sample)
     tuned = setting.blocks > 0
-    if tuned:
-        expected, low, high = beyond(setting.blocks, len(sample))
-        found = (expected, low, high)
-    else:
-        found = (now.rate, now.low, now.high)
+    found = beyond(setting.blocks, len(sample)) if tuned else (now.rate, now.low, now.high)
     return TunedRule(
         id=rule.id,
         severity=rule.severity,

@@ -11,17 +11,17 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from gate.errors import UsageError
 from gate.policy.words import count, number
-from gate.study.calibrate.interface import Truth
+from gate.study.calibrate.interface import GoodChoice, Truth
 from gate.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gate.study.calibrate.interface import Fate, GoodChoice, PastVersion
+    from gate.study.calibrate.interface import Fate, PastVersion
 
 PROMOTED: Final = ("alias:champion", "alias:production", "stage:Production")
 """What tells a promoted version where the user names nothing."""
@@ -35,6 +35,24 @@ FEWEST_PROMOTED: Final = 8
 _FENCE: Final = 1.5
 _FEWEST_FOR_FENCE: Final = 8
 _FORMS: Final = "Write alias:GLOB, stage:GLOB, tag:KEY or tag:KEY=GLOB."
+
+
+def good_choice(word: str) -> GoodChoice:
+    """Return ``word`` as one of the known choices of good history.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is none of them.
+    """
+    for known in get_args(GoodChoice):
+        if word == known:
+            found: GoodChoice = known
+            return found
+    raise UsageError(
+        f"{printable(word)!r} does not say which versions are good",
+        hint=f"use one of: {', '.join(get_args(GoodChoice))}",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def policy_grids(policy: PolicyBacktest) -> tuple[Grid, Grid]:
         else "misses: unknown, no version is known to be bad"
     )
     versions = Grid(f"{policy.policy}: versions", columns, rows, told)
-    columns = (("rule", False), ("limit", False), ("applied", True), ("fired", True), ("refused", True),
+    of_rules = (("rule", False), ("limit", False), ("applied", True), ("fired", True), ("refused", True),
                ("alone", True), ("spared without it", True), ("false refusals", True),
                ("caught", True), ("", False))  # fmt: skip
     costs = tuple(
@@ -174,7 +174,7 @@ def policy_grids(policy: PolicyBacktest) -> tuple[Grid, Grid]:
         "Alone: versions refused by no other rule. Spared without it: fewer refusals when the history is "
         "replayed without the rule, which changes what later versions are compared with."
     )
-    return versions, Grid(f"{policy.policy}: rules", columns, costs, note)
+    return versions, Grid(f"{policy.policy}: rules", of_rules, costs, note)
 
 
 def _tested(row: BacktestRow) -> tuple[str, ...]:
