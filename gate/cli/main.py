@@ -12,6 +12,7 @@ import typer
 from gate import __version__
 from gate.cli import (
     analyze,
+    calibrate,
     check,
     convert,
     demo,
@@ -44,6 +45,7 @@ app.command("promote")(promote.promote)
 app.command("convert")(convert.convert)
 app.command("history")(history.history)
 app.command("study")(study.study)
+app.command("calibrate")(calibrate.calibrate)
 app.command("waive")(waive.waive)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
