@@ -13,6 +13,7 @@ from gate.registry.failures import public_uri, registry_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from typing_extensions import Self
 
 _PATIENCE: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -26,6 +27,8 @@ _QUIET: Final = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 """stdout is data and stderr is for people: MLflow's own links and bars belong on neither."""
+
+PREFIX_VARIABLE: Final = "GATE_TAG_PREFIX"
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_][\w. -]{0,99}\Z", re.ASCII)
 
@@ -48,9 +51,16 @@ class Naming:
                 hint="Use letters, digits, dots, dashes and underscores, such as gate. or gate_",
             )
 
-    def tag(self, name: str) -> str:
-        """Return the full name of a tag."""
-        return f"{self.tag_prefix}{name}"
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return the names with the prefix that ``GATE_TAG_PREFIX`` gives, else the usual ones."""
+        prefix = os.environ.get(PREFIX_VARIABLE)
+        return cls(prefix) if prefix else cls()
+
+    def tag(self, *parts: str) -> str:
+        """Return the full name of a tag; its parts are joined by what the prefix ends with."""
+        last = self.tag_prefix[-1]
+        return self.tag_prefix + ("." if last.isalnum() else last).join(parts)
 
     def experiment(self, model: str) -> str:
         """Return the name of the experiment that holds the reports of ``model``."""
@@ -97,7 +107,7 @@ def connect(
                 f"MLflow cannot use {public_uri(tracking)!r} and {public_uri(registry)!r}: {error.message}",
                 hint="An address is http(s)://HOST:PORT, sqlite:///FILE or another database URL.",
             ) from error
-    return Connection(client, tracking, registry, naming or Naming())
+    return Connection(client, tracking, registry, naming or Naming.from_environment())
 
 
 def _registry_of(tracking_uri: str | None) -> str | None:

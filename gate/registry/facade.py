@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from gate.registry.attestation.interface import SigningKey
     from gate.registry.pull import Progress
     from gate.registry.source import Source
 
@@ -72,9 +73,11 @@ class Registry:
         """Return the decision that holds, see :func:`gate.registry.decision.current_decision`."""
         return current_decision(version, self.connection.naming, digest=digest, policy_digest=policy_digest)
 
-    def record(self, version: ResolvedSource, judged: RecordInput) -> RecordReceipt:
+    def record(
+        self, version: ResolvedSource, judged: RecordInput, key: SigningKey | None = None
+    ) -> RecordReceipt:
         """Record a decision, see :func:`gate.registry.record.record`."""
-        return record(self.connection, version, judged)
+        return record(self.connection, version, judged, key)
 
     def read_report(self, run_id: str, file: str) -> bytes | None:
         """Return a file of a report run for showing, see :func:`gate.registry.reports.read_report`."""

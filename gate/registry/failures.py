@@ -39,6 +39,10 @@ class RefusedError(RegistryError):
     """The registry understood and said no: not permitted, or changed meanwhile (exit 3)."""
 
 
+class ConflictError(RefusedError):
+    """Somebody else changed meanwhile what this rests on (exit 3)."""
+
+
 def public_uri(text: str) -> str:
     """Return ``text`` without the user names and passwords of the addresses in it."""
     return _PASSWORD.sub(r"\1", text)
@@ -118,7 +122,7 @@ def _translate(error: MlflowException, doing: str, where: str, *, invalid_is_mis
     answers: dict[str, GateError] = {
         "RESOURCE_DOES_NOT_EXIST": missing,
         "INVALID_PARAMETER_VALUE": missing if invalid_is_missing else UsageError(message),
-        "RESOURCE_CONFLICT": RefusedError(message, hint="Somebody changed it meanwhile: check again."),
+        "RESOURCE_CONFLICT": ConflictError(message, hint="Somebody changed it meanwhile: check again."),
     }
     failed = FailedRequestError(message, hint=f"{public_uri(where)} answers, but not this: see its log.")
     return answers.get(code, failed)

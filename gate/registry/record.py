@@ -4,7 +4,8 @@ A plain registry has no transactions over tags, runs and descriptions.  What hol
 crash between any two writes and with two checkers at once:
 
 1. A passing outcome that the new verdict does not confirm is taken away before anything else.
-2. The report run is written; no tag points to it yet.
+2. The report run is written; no tag points to it yet.  Where there is a key, the signed decisions
+   follow, one per policy (``gate.registry.attest``).
 3. The outcome tag goes first and comes back last, after everything it is said of: a version whose
    tags are incomplete has no outcome, and no outcome is not a passed one.
 4. A checksum over the tags and the version's identity comes just before the outcome.  Tags of two
@@ -14,12 +15,14 @@ crash between any two writes and with two checkers at once:
 6. The trend line and the description, which nothing depends on, come last.
 
 Checking again does all of it anew and so mends whatever was left out.
+
+An enforcing registry (it shows a tag ``gate.registry``) does 1 and 3 to 5 itself, in one transaction with
+taking the signed decision; without a key nothing can be recorded there.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import random
 import time
@@ -28,22 +31,36 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, Literal
 
 from gate.errors import RegistryError, UsageError
+from gate.registry.attest import deliver, registry_id
 from gate.registry.decision import BOUND_TAGS, CHECKSUM, OUTCOME, PASSING, checksum, policies_digest
 from gate.registry.description import Summary, report_link, with_block
-from gate.registry.failures import FailedRequestError, registry_errors
+from gate.registry.failures import FailedRequestError, RefusedError, registry_errors
 from gate.registry.reports import ensure_experiment, write_report
+from gate.registry.statements import (
+    FIGURES,
+    baseline_uses,
+    policy_decisions,
+    sha256,
+    statements,
+)
+from gate.registry.statements import VERDICT_FILE as VERDICT_FILE  # noqa: PLC0414 - readers take it from here
 from gate.registry.trend import TrendChange, log_trend
 from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from mlflow.entities.model_registry import ModelVersion
 
     from gate.policy.interface import Outcome, Verdict
+    from gate.policy.waivers import Waiver
+    from gate.registry.attest import Delivered
+    from gate.registry.attestation.interface import BaselineUse, SigningKey
     from gate.registry.clients import Connection
     from gate.registry.resolve import ResolvedSource
+    from gate.registry.statements import PolicyDecision
 
 REPORT_FILE: Final = "report.html"
-VERDICT_FILE: Final = "verdict.json"
 _LONGEST_TAG: Final = 500
 _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 0.2
@@ -67,6 +84,10 @@ class RecordInput:
         Report files, name to content: ``report.html``, ``verdict.json``, ``layers.csv``.
     checked_at:
         When it was judged.
+    decisions:
+        What each policy decided: what is signed.
+    baselines, run_metrics:
+        What they rest on beside the model itself.
     """
 
     outcome: Outcome
@@ -75,13 +96,31 @@ class RecordInput:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     checked_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    decisions: tuple[PolicyDecision, ...] = ()
+    baselines: tuple[BaselineUse, ...] = ()
+    run_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, verdict: Verdict, digest: str | None, artifacts: Mapping[str, bytes]) -> RecordInput:
-        """Take what is recorded from a verdict, judged now."""
+    def of(
+        cls,
+        verdict: Verdict,
+        digest: str | None,
+        artifacts: Mapping[str, bytes],
+        waivers: Sequence[Waiver] = (),
+    ) -> RecordInput:
+        """Take what is recorded from a verdict, judged now, and the waivers that were given."""
         metrics = {} if verdict.analysis is None else dataclasses.asdict(verdict.analysis.model)
         policies = tuple((policy.name, policy.digest) for policy in verdict.policies)
-        return cls(verdict.outcome, policies, digest, metrics, artifacts)
+        return cls(
+            verdict.outcome,
+            policies,
+            digest,
+            metrics,
+            artifacts,
+            decisions=policy_decisions(verdict, waivers),
+            baselines=baseline_uses(verdict),
+            run_metrics=verdict.run_metrics,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +133,12 @@ class RecordReceipt:
     tags: Mapping[str, str]
     trend: TrendChange
     description: Literal["written", "left out"]
+    signed_by: str | None = None
 
 
-def record(connection: Connection, version: ResolvedSource, judged: RecordInput) -> RecordReceipt:
+def record(
+    connection: Connection, version: ResolvedSource, judged: RecordInput, key: SigningKey | None = None
+) -> RecordReceipt:
     """Record a decision on a registered version.
 
     Parameters
@@ -107,13 +149,16 @@ def record(connection: Connection, version: ResolvedSource, judged: RecordInput)
         A registered version; its tags as given are not relied on.
     judged:
         What was decided.
+    key:
+        Signs it, policy by policy; without one nothing is signed.
 
     Raises
     ------
     gate.errors.UsageError
         The source is no registered version, or the version is gone.
     gate.errors.RegistryError
-        Something could not be written; checking again mends it.
+        Something could not be written; checking again mends it.  Or the registry takes signed
+        decisions only and there is no key, or it refuses this one.
     """
     if version.name is None or version.version is None:
         raise UsageError(
@@ -124,8 +169,12 @@ def record(connection: Connection, version: ResolvedSource, judged: RecordInput)
     values = _tag_values(judged)
     metrics = {key: float(value) for key, value in judged.metrics.items() if value is not None}
     metrics = {key: value for key, value in metrics.items() if math.isfinite(value)}
-    if judged.outcome not in PASSING:
-        _withdraw(connection, name, number)
+    found = _look_up(connection, name, number)
+    enforcing = registry_id(found.tags, connection.naming)
+    if enforcing is not None and key is None:
+        raise _keyless(version.uri)
+    if enforcing is None and judged.outcome not in PASSING:
+        _withdraw(connection, found)
     experiment_id = ensure_experiment(connection, name)
     facts = {"model": name, "version": str(number), **values}
     run_id = write_report(
@@ -136,11 +185,31 @@ def record(connection: Connection, version: ResolvedSource, judged: RecordInput)
         metrics=metrics,
         artifacts=judged.artifacts,
     )
-    tags = _write_tags(connection, version, {**values, "report": run_id})
+    delivered: tuple[Delivered, ...] = ()
+    if key is not None:
+        signing = statements(found, enforcing, judged, run_id)
+        delivered = deliver(connection, name, number, signing, key, run_id)
+    tags: Mapping[str, str] = {done.tag: done.value for done in delivered}
+    if enforcing is None:
+        tags = _write_tags(connection, version, {**values, "report": run_id}, tags)
     trend = log_trend(connection, experiment_id, number, metrics, int(judged.checked_at.timestamp() * 1000))
     link = report_link(connection, experiment_id, run_id, REPORT_FILE)
     described = _describe(connection, version, judged, link)
-    return RecordReceipt(run_id, experiment_id, link, tags, trend, described)
+    signed_by = key.id if key is not None and delivered else None
+    return RecordReceipt(run_id, experiment_id, link, tags, trend, described, signed_by)
+
+
+def _look_up(connection: Connection, name: str, number: int) -> ModelVersion:
+    with registry_errors("look the version up", connection.registry_uri):
+        return connection.client.get_model_version(name, str(number))
+
+
+def _keyless(uri: str) -> RefusedError:
+    return RefusedError(
+        f"{printable(uri)} is in a registry that takes signed decisions only, and there is no signing key",
+        hint="Set GATE_SIGNING_KEY_FILE to a key of the role check that it trusts (gate init makes one), or "
+        "leave judging to its watcher: gate check --wait.",
+    )
 
 
 def _tag_values(judged: RecordInput) -> dict[str, str]:
@@ -156,32 +225,31 @@ def _tag_values(judged: RecordInput) -> dict[str, str]:
     if judged.digest is not None:
         values["digest"] = judged.digest
     if VERDICT_FILE in judged.artifacts:
-        verdict = hashlib.sha256(judged.artifacts[VERDICT_FILE]).hexdigest()
-        values["verdict_digest"] = f"sha256:{verdict}"
-    for name in ("alpha", "alpha_weighted"):
+        values["verdict_digest"] = sha256(judged.artifacts[VERDICT_FILE])
+    for name in FIGURES:
         figure = judged.metrics.get(name)
         if figure is not None and math.isfinite(figure):
             values[name] = f"{figure:.6g}"
     return values
 
 
-def _withdraw(connection: Connection, name: str, number: int) -> None:
+def _withdraw(connection: Connection, found: ModelVersion) -> None:
     """Take away an outcome that says passed, before anything else can fail."""
     tag = connection.naming.tag(OUTCOME)
-    with registry_errors("withdraw the outcome", connection.registry_uri):
-        if connection.client.get_model_version(name, str(number)).tags.get(tag) in PASSING:
-            connection.client.delete_model_version_tag(name, str(number), tag)
+    if found.tags.get(tag) in PASSING:
+        with registry_errors("withdraw the outcome", connection.registry_uri):
+            connection.client.delete_model_version_tag(found.name, str(found.version), tag)
 
 
 def _write_tags(
-    connection: Connection, version: ResolvedSource, values: Mapping[str, str]
+    connection: Connection, version: ResolvedSource, values: Mapping[str, str], signed: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Write the mirror tags until they are all ours; return them by full name."""
+    """Write the mirror tags until they, and the signed ones beside them, are all ours; return them all."""
     naming = connection.naming
     order = [name for name in BOUND_TAGS if name != OUTCOME and name in values] + [CHECKSUM, OUTCOME]
     complete = {**values, CHECKSUM: checksum(version, values)}
-    wanted = {naming.tag(name): complete[name] for name in order}
-    ours = {naming.tag(name) for name in (*BOUND_TAGS, CHECKSUM)}
+    wanted = {**signed, **{naming.tag(name): complete[name] for name in order}}
+    ours = {naming.tag(name) for name in (*BOUND_TAGS, CHECKSUM)} | signed.keys()
     lost: FailedRequestError | None = None
     for attempt in range(_ATTEMPTS):
         try:
@@ -201,7 +269,7 @@ def _write_tags(
 def _write_once(
     connection: Connection, version: ResolvedSource, wanted: Mapping[str, str], ours: set[str]
 ) -> None:
-    """Take the outcome away, then write every tag, the outcome last."""
+    """Take the outcome away, then write every tag that differs, the outcome last."""
     client, name, number = connection.client, version.name, str(version.version)
     outcome = connection.naming.tag(OUTCOME)
     present = _own_tags(connection, version, ours)
@@ -209,7 +277,8 @@ def _write_once(
     for tag in ([outcome] if outcome in present else []) + stale:
         client.delete_model_version_tag(name, number, tag)
     for tag, value in wanted.items():
-        client.set_model_version_tag(name, number, tag, value)
+        if tag == outcome or present.get(tag) != value:
+            client.set_model_version_tag(name, number, tag, value)
 
 
 def _own_tags(connection: Connection, version: ResolvedSource, ours: set[str]) -> dict[str, str]:

@@ -102,14 +102,48 @@ def write_report(
     with _failed_unless_finished(connection, run_id):
         with registry_errors(f"write the report run {run_id}", connection.tracking_uri):
             log_values(connection, run_id, metrics, params=short)
-        with (
-            _written(artifacts) as folder,
-            storage_errors(f"store the reports of run {run_id}", "the artifact store"),
-        ):
-            client.log_artifacts(run_id, str(folder))
+        add_files(connection, run_id, artifacts)
         with registry_errors(f"finish the report run {run_id}", connection.tracking_uri):
             client.set_terminated(run_id, "FINISHED")
     return run_id
+
+
+def add_files(connection: Connection, run_id: str, artifacts: Mapping[str, bytes]) -> None:
+    """Add files to a report run, finished or not; those of the same names are replaced.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The artifact store cannot be reached or refuses.
+    """
+    with (
+        _written(artifacts) as folder,
+        storage_errors(f"store the reports of run {run_id}", "the artifact store"),
+    ):
+        connection.client.log_artifacts(run_id, str(folder))
+
+
+def find_reports(connection: Connection, model: str, version: int, most: int) -> tuple[str, ...]:
+    """Return the ids of the newest report runs of a version, newest first; none where there are none.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The tracking server cannot be reached.
+    """
+    naming = connection.naming
+    reports = f"tags.`{naming.tag(KIND)}` = '{REPORT}' AND tags.`{naming.tag('version')}` = '{version}'"
+    with registry_errors("look for the reports", connection.tracking_uri):
+        experiment = connection.client.get_experiment_by_name(naming.experiment(model))
+        if experiment is None:
+            return ()
+        runs = connection.client.search_runs(
+            [experiment.experiment_id],
+            filter_string=reports,
+            max_results=most,
+            order_by=["attributes.start_time DESC"],
+        )
+    return tuple(str(run.info.run_id) for run in runs)
 
 
 def log_values(

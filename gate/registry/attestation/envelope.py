@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from gate.registry.attestation.interface import SigningKey, Statement, TrustedKey
 
-SHED: Final = ("run_metrics", "baselines")
+SHED: Final = ("run_metrics", "baselines", "failures")
 """What an envelope that would become too long leaves out, in this order; the verdict has it."""
 
 
@@ -44,8 +44,10 @@ def sign(statement: Statement, key: SigningKey) -> str:
         It is longer than that even without what may be left out (``SHED``).
     """
     for leave_out in range(len(SHED) + 1):
-        text = seal(statement_payload(without(statement, SHED[:leave_out])), PAYLOAD_TYPE, key)
+        payload = statement_payload(without(statement, SHED[:leave_out]))
+        text = seal(payload, PAYLOAD_TYPE, key)
         if len(text) <= LONGEST_ENVELOPE:
+            parse_statement(payload)  # never sign what nobody could open
             return text
     raise AttestationError(
         f"the signed decision would have {len(text)} characters; a tag holds {LONGEST_ENVELOPE}",

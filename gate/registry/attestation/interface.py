@@ -50,7 +50,7 @@ class Subject:
     registry:
         Id of the registry, where it has one (an enforcing registry does).
     workspace:
-        MLflow's workspace, empty where there are none.
+        MLflow's workspace; ``default`` where a server has none.
     name, version, creation_time:
         The registered model, the version and when it was created, in milliseconds since 1970: a
         name that is deleted and made anew counts its versions from 1 again.
@@ -115,6 +115,8 @@ class Statement:
         ``sha256:…`` of ``verdict.json`` and the id of the report run that holds it.
     baselines, run_metrics, waivers, metrics:
         Values the decision rests on, and the model means that it found.
+    failures:
+        Which rules refuse it, a line each: what a refused person reads.
     alias, reason:
         Of an override: which alias it opens, and why.
     omitted:
@@ -141,6 +143,7 @@ class Statement:
     alias: str | None = None
     reason: str | None = None
     omitted: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class DecisionPart(_Ours):
     waivers: list[WaiverPart]
     metrics: dict[Short, Number]
     omitted: list[Short]
+    failures: Annotated[list[Long], Field(max_length=100)]
 
 
 class Summary(_Open):

@@ -35,7 +35,7 @@ FAILED_LEVEL: Final = "FAILED"
 IDENTITY_ALGORITHM: Final = "gateIdentity"
 """Stands in the digest set where no file of the version could be read, which in-toto has no word for."""
 
-_EMPTY: Final[Mapping[str, Any]] = {"run_metrics": {}, "baselines": ()}
+_EMPTY: Final[Mapping[str, Any]] = {"run_metrics": {}, "baselines": (), "failures": ()}
 
 
 def statement_payload(statement: Statement) -> bytes:
@@ -153,6 +153,7 @@ def _decision(statement: Statement) -> dict[str, Any]:
         ],
         "metrics": _numbers(statement.metrics),
         "omitted": list(statement.omitted),
+        "failures": list(statement.failures),
     }
 
 
@@ -212,6 +213,7 @@ def _of_decision(summary: Summary, subject: Subject) -> Statement:
         verifier=summary.verifier.id,
         verifier_version=summary.verifier.version.get("mlflow-spectral-gate", ""),
         omitted=tuple(part.omitted),
+        failures=tuple(part.failures),
     )
 
 

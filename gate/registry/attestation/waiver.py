@@ -76,11 +76,16 @@ def check_waivers(statement: Statement, keys: Iterable[TrustedKey], at: datetime
     Raises
     ------
     gate.registry.attestation.interface.UntrustedError
-        Nobody signed one, or a key that is not trusted, or not with this; the message names the waiver.
+        Nobody signed one, or a key that is not trusted, or not with this; or it is for another policy,
+        or ends before the statement does.  The message names the waiver.
     """
-    waivers = tuple(keys)
+    trusted = tuple(keys)
     for use in statement.waivers:
-        key = _signer(statement, use, waivers)
+        if use.policy not in {None, statement.policy}:
+            raise UntrustedError(f"waiver {printable(use.id)} is for the policy {printable(str(use.policy))}")
+        if statement.not_after is None or statement.not_after > use.expires:
+            raise UntrustedError(f"the decision outlives waiver {printable(use.id)}, which it rests on")
+        key = _signer(statement, use, trusted)
         try:
             check_permitted(key, "waive", statement.subject.name, at)
         except UntrustedError as error:
