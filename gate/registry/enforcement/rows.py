@@ -36,16 +36,20 @@ def locked_version(
     so that these happen one after the other.  ``shared`` lets promotions of one version run side by
     side.  SQLite has no such locks: there the whole transaction is alone.
     """
-    return (
-        session.query(SqlModelVersion)
-        .filter(
-            SqlModelVersion.workspace == workspace,
-            SqlModelVersion.name == name,
-            SqlModelVersion.version == version,
-            SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
-        )
-        .with_for_update(read=shared)
-        .one_or_none()
+    return _version(session, workspace, name, version).with_for_update(read=shared).one_or_none()
+
+
+def found_version(session: Session, workspace: str, name: str, version: int) -> Any | None:
+    """Return MLflow's row of a version as it stands, held by nobody; None where there is none."""
+    return _version(session, workspace, name, version).one_or_none()
+
+
+def _version(session: Session, workspace: str, name: str, version: int) -> Any:
+    return session.query(SqlModelVersion).filter(
+        SqlModelVersion.workspace == workspace,
+        SqlModelVersion.name == name,
+        SqlModelVersion.version == version,
+        SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
     )
 
 

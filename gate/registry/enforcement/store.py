@@ -25,24 +25,28 @@ from mlflow.utils.validation import (
 
 from gate.registry.enforcement.endings import end_decisions
 from gate.registry.enforcement.guard import Guard
-from gate.registry.enforcement.reserved import is_reserved, without_reserved
+from gate.registry.enforcement.reserved import carries, is_reserved, without_reserved
 from gate.registry.enforcement.rows import (
     ACTIVE_STAGES,
     MYSQL,
+    found_version,
     locked_version,
     locked_versions,
     stored_tag,
     subject_of,
 )
 from gate.registry.enforcement.rulebook import RulebookReader
+from gate.registry.enforcement.served import read_served
 from gate.registry.enforcement.sessions import SharedSessions
 from gate.registry.enforcement.tables.artifacts import release_artifacts, release_model
 from gate.registry.enforcement.tables.seed import prepare
 from gate.registry.enforcement.tagging import reserved, set_own_tag
-from gate.registry.enforcement.virtual import over_model, over_version
+from gate.registry.enforcement.virtual import is_prompt, over_model, over_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gate.registry.enforcement.tables.interface import RecordedRoot
 
 # MLflow's stores have no types, and their methods no annotations to override.
 # mypy: disable-error-code="misc, no-untyped-call, no-any-return, has-type"
@@ -156,6 +160,7 @@ class _Enforcing(SqlAlchemyStore):
             write()
             return
         at = (self._get_active_workspace(), name, _validate_model_version(version))
+        files = self._files(*at) if value is not None and carries(key) else None
         with self._sessions.transaction() as session:
             row = locked_version(session, *at)
             stored = None if row is None else stored_tag(session, subject_of(row), key)
@@ -163,9 +168,16 @@ class _Enforcing(SqlAlchemyStore):
             if row is None or not ours:
                 write()
             elif value is not None:
-                set_own_tag(session, self._rulebooks.read(session), row, key, value)
+                set_own_tag(session, self._rulebooks.read(session), row, key, value, files)
             elif stored is not None:
                 raise reserved(key)
+
+    def _files(self, workspace: str, name: str, version: int) -> RecordedRoot | None:
+        """List the files of a version where this server serves them: before the lock, as it takes time."""
+        with self._sessions.reading() as session:
+            row = found_version(session, workspace, name, version)
+            known = None if row is None or is_prompt(row) else (subject_of(row), row.storage_location)
+        return None if known is None else read_served(*known)
 
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         if is_reserved(tag.key):

@@ -11,6 +11,7 @@ from gate.registry.enforcement.mirrors import mirror_tags
 from gate.registry.enforcement.refusal import denied, invalid
 from gate.registry.enforcement.reserved import REGISTRY, carries
 from gate.registry.enforcement.rows import put_tag, remove_tags, stored_tag, subject_of
+from gate.registry.enforcement.tables.artifacts import put_root
 from gate.registry.enforcement.tables.decisions import current_decisions
 from gate.registry.enforcement.virtual import is_prompt
 from gate.text import printable
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from gate.registry.enforcement.rulebook import Rulebook
-    from gate.registry.enforcement.tables.interface import VersionKey
+    from gate.registry.enforcement.tables.interface import RecordedRoot, VersionKey
 
 
-def set_own_tag(session: Session, book: Rulebook, row: Any, key: str, value: str) -> None:
+def set_own_tag(
+    session: Session, book: Rulebook, row: Any, key: str, value: str, files: RecordedRoot | None
+) -> None:
     """Set one of the gate's tags on a version whose row is locked.
+
+    ``files`` are those of the version as this server serves them, None where it does not.
 
     Raises
     ------
@@ -42,6 +47,8 @@ def set_own_tag(session: Session, book: Rulebook, row: Any, key: str, value: str
     what, target = brings
     if what == "attestation":
         _take_decision(session, book, Delivery(value, subject, target))
+        if files is not None:
+            put_root(session, files)
     else:
         accept_override(session, book, Delivery(value, subject, target))
     put_tag(session, subject, key, value)
