@@ -1,6 +1,6 @@
 """The questions that were asked before the contest was run, answered from its studies in words.
 
-Every sentence follows from the figures by the rules written here; none was written after looking.
+Every sentence follows from the figures by the rules written here, fixed before the table was there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def reverses(study: Study, name: str) -> str:
         metric.simpson, "Too few sub-groups to tell"
     )
     if metric.simpson in _SHARP and not test.significant:
-        word += ", but no more than chance would"
+        word = "Not shown, by the signs of the slopes alone"
     return (
         f"**{word}**: {_pooled(metric)}; within sub-groups {_within(metric)}; "
         f"{test.opposite} of {test.groups} slopes are opposite to the pooled one "

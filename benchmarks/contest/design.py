@@ -103,11 +103,6 @@ def copies() -> tuple[Network, ...]:
     )
 
 
-def networks() -> tuple[Network, ...]:
-    """Return every network, in the order they are trained."""
-    return contest() + copies()
-
-
 def sample(count: int) -> tuple[Network, ...]:
     """Return the first ``count`` networks: six are one of every group, what CI trains."""
     return contest()[:count]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.contest.answers import QUESTIONS, by_run, collapsed
@@ -27,7 +27,8 @@ _INTRODUCTION: Final = f"""# The mini-contest: which metric knows a good network
 
 Written by `make contest` (`python -m benchmarks.contest`) from the tables beside it. Nothing here was
 typed in: the answers follow from the figures by rules that stand in `benchmarks/contest/answers.py`. The
-design and the questions were committed before the first network was measured; nothing was tuned afterwards.
+design was committed before the first network was measured, the questions and those rules before the table
+was there; nothing was tuned afterwards.
 
 The question is that of Martin & Mahoney's study of a deep learning contest
 ([arXiv:2106.00734](https://arxiv.org/abs/2106.00734)): which figure of a network's weights says how well it
@@ -78,23 +79,28 @@ def study_of(rows: Sequence[ModelRow], family: str, random_labels: str | None = 
 def _page(rows: Sequence[ModelRow], studies: Mapping[str, Study], looks: Sequence[Look]) -> Iterator[str]:
     yield _INTRODUCTION
     yield "## The answers\n"
-    clean = {family: study_of(rows, family, "0") for family in FAMILIES}
-    for question, answer, metric in QUESTIONS:
-        yield f"**{question}**\n"
-        for family, found in studies.items():
-            yield f"- {NAMES[family]}: {answer(found, metric)}"
-            yield f"  Without random labels: {answer(clean[family], metric)}"
-        yield ""
+    yield from answered(rows, studies)
     yield _CAUTION
     for family, found in studies.items():
         yield f"## {NAMES[family]}\n"
         yield f"![Test accuracy over alpha, log spectral norm and AlphaHat](../assets/contest/{family}.svg)\n"
-        yield render_study(replace(found, models=()), "markdown").replace("\n## ", "\n### ")
+        yield re.sub("^#", "##", render_study(found, "markdown"), flags=re.MULTILINE)
     yield "## Training far too long\n"
     yield _GROKKING
     for number, (name, seen) in enumerate(by_run(looks).items(), start=1):
         yield f"- *{name}*: {collapsed(seen)}\n"
         yield f"  ![Accuracy, alpha and traps over steps](../assets/contest/collapse-{number}.svg)\n"
+
+
+def answered(rows: Sequence[ModelRow], studies: Mapping[str, Study]) -> Iterator[str]:
+    """Yield the questions with their answers, of all networks and of those trained on true labels alone."""
+    clean = {family: study_of(rows, family, "0") for family in FAMILIES}
+    for question, answer, metric in QUESTIONS:
+        yield f"**{question}**\n"
+        for family, found in studies.items():
+            yield f"- {NAMES[family]}: {answer(found, metric)}"
+            yield f"  - without random labels: {answer(clean[family], metric)}"
+        yield ""
 
 
 _GROKKING: Final = """Prakash & Martin ([arXiv:2506.04434](https://arxiv.org/abs/2506.04434)) train a

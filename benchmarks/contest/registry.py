@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from benchmarks.contest.design import Network
-    from benchmarks.contest.training import Trained
+    from benchmarks.contest.trained import Trained
 
 EXPERIMENT: Final = "mini-contest"
 COPIES_EXPERIMENT: Final = "mini-contest-copies"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from benchmarks.contest.design import Network
     from benchmarks.contest.registry import Entry, Registry
-    from benchmarks.contest.training import Trained
+    from benchmarks.contest.trained import Trained
 
 
 def run(registry: Registry, networks: Sequence[Network], jobs: int = 1) -> dict[str, Entry]:

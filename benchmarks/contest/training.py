@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -10,30 +9,15 @@ import torch
 from torch import nn
 
 from benchmarks.contest.data import CLASSES, SIDE, digits, partly_random
+from benchmarks.contest.trained import Trained
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from benchmarks.contest.design import Network
 
 EPOCHS: Final = 40
 """Passes over the training images, the same for every network."""
 
 MOMENTUM: Final = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained network: its weights by name, and how good they are.
-
-    ``train_accuracy`` is on the labels it was given, the random ones included.
-    """
-
-    weights: dict[str, NDArray[np.float32]]
-    train_accuracy: float
-    test_accuracy: float
-    train_loss: float
 
 
 def train(network: Network) -> Trained:
