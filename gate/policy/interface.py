@@ -110,6 +110,20 @@ class WaiverResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideResult:
+    """Break glass: somebody opened an alias for the version whatever was decided, until ``expires``.
+
+    As the registry holds it; whether its signature holds, an enforcing registry and ``gate verify``
+    tell.  ``expires`` is ISO 8601 in UTC.
+    """
+
+    alias: str
+    reason: str
+    expires: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryPoint:
     """What was recorded of an earlier version of the same registered model.
 
@@ -135,7 +149,9 @@ class Verdict:
     was compared with, and ``baseline_alpha`` its alpha per layer name; both empty where there was none.
     ``history`` holds the earlier versions of a registered model, oldest first.  ``waivers`` are all
     that were given, used or not; ``waived_until`` is the moment when the first used one ends (ISO 8601
-    in UTC), after which this verdict no longer holds, or None.
+    in UTC), after which this verdict no longer holds, or None.  ``signed_by`` is the id of the key
+    that the recorded decision is signed with, None where it is not; ``overrides`` are those in force on
+    the version.
     """
 
     outcome: Outcome
@@ -151,6 +167,8 @@ class Verdict:
     uri: str | None = None
     waivers: tuple[WaiverResult, ...] = ()
     waived_until: str | None = None
+    signed_by: str | None = None
+    overrides: tuple[OverrideResult, ...] = ()
     schema: str = VERDICT_SCHEMA
 
 

@@ -11,6 +11,7 @@ refuses: then whoever asked has to look again.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from dataclasses import dataclass, replace
@@ -105,7 +106,12 @@ def deliver(
         try:
             for one in open_ones:
                 delivered[one.policy] = _set(connection, one, texts[one.policy])
-        except ConflictError as error:
+        except RefusedError as error:
+            taken = "".join(f"{done.text}\n" for done in delivered.values())
+            with contextlib.suppress(RegistryError):  # what was refused must not look like a decision
+                add_files(connection, run_id, {ENVELOPES_FILE: taken.encode()})
+            if not isinstance(error, ConflictError):
+                raise
             conflict = error
             time.sleep(random.uniform(0.5, 1.5) * _PAUSE_SECONDS * (attempt + 1))  # noqa: S311 - no secret
             continue
@@ -142,6 +148,19 @@ def overrides(tags: Mapping[str, str], naming: Naming) -> dict[str, str]:
         for tag, value in sorted(tags.items())
         if tag.startswith(prefix) and tag != prefix
     }
+
+
+def seen_envelopes(connection: Connection, name: str, version: int) -> tuple[str, ...]:
+    """Return the envelopes in the newest report runs of a version, unverified.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The tracking server cannot be reached.
+    """
+    runs = find_reports(connection, name, version, _MOST_REPORTS)
+    contents = (read_report(connection, run_id, ENVELOPES_FILE) or b"" for run_id in runs)
+    return tuple(text for content in contents for text in split_envelopes(content))
 
 
 def set_override(connection: Connection, statement: Statement, text: str) -> str:

@@ -59,6 +59,8 @@ class MarkdownFormat:
             page.add(f"**Error:** {prose(verdict.error)}", "")
         page.add(f"{outline.tally(verdict)}.", "")
         page.items(None, [prose(outline.policy_line(policy, verdict), 800) for policy in verdict.policies])
+        for note in outline.override_notes(verdict):
+            page.add(f"> **{prose(note, 800)}**", "")
         _rules(page, verdict)
         page.items("What to do next", [_step(step) for step in next_steps(verdict)])
         if verdict.analysis:
@@ -68,6 +70,7 @@ class MarkdownFormat:
         if verdict.analysis:
             _coverage(page, verdict.analysis)
             _provenance(page, verdict.analysis)
+        page.add(f"<sub>{prose(outline.signature_note(verdict))}</sub>", "")
         return page.text()
 
     def analysis(self, analysis: Analysis) -> str:

@@ -231,6 +231,21 @@ def waiver_notes(verdict: Verdict) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def signature_note(verdict: Verdict) -> str:
+    """Say which key signed the decision."""
+    return f"Signed by {printable(verdict.signed_by)}." if verdict.signed_by else "Not signed."
+
+
+def override_notes(verdict: Verdict) -> tuple[str, ...]:
+    """Say which aliases somebody opened for this version, whatever was decided."""
+    return tuple(
+        f"Override in force: alias {printable(override.alias)} is open for this version until"
+        f" {printable(override.expires)}, signed by {printable(override.key)}:"
+        f" {printable(override.reason, 400)}"
+        for override in verdict.overrides
+    )
+
+
 def changes(analysis: Analysis, verdict: Verdict | None) -> tuple[Change, ...]:
     """Return the model figures beside the baseline's; those missing on both sides are left out."""
     baseline = verdict.baseline_model if verdict else {}

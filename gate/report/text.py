@@ -83,6 +83,9 @@ def _outcome(page: TextPage, verdict: Verdict) -> None:
     for policy in verdict.policies:
         page.line(f"Policy {outline.policy_line(policy, verdict)}", indent=2)
     page.line(outline.tally(verdict), indent=2)
+    for note in outline.override_notes(verdict):
+        page.line(f"!! {note}", "bold yellow", indent=2)
+    page.line(outline.signature_note(verdict), indent=2)
 
 
 def _rules(page: TextPage, verdict: Verdict) -> None:

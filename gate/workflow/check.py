@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Baseline, Verdict
     from gate.policy.rules import Policy
-    from gate.policy.waivers import Waivers
+    from gate.policy.waivers import Waiver, Waivers
     from gate.registry import RecordReceipt
+    from gate.registry.attestation.interface import SigningKey
     from gate.spectra.executors import Executor
     from gate.spectra.interface import Settings
+    from gate.workflow.enforced import Governing
     from gate.workflow.measure import Progress
     from gate.workflow.memory import Given
     from gate.workflow.sources import Located
@@ -98,28 +100,35 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
         The model or a baseline could not be brought here.
     """
     from gate.policy import Waivers, load_waivers  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.enforced import governing_policies  # noqa: PLC0415
     from gate.workflow.sources import locate  # noqa: PLC0415
 
     all_policies = load_governing(request, model=None)  # a bad policy is told before anything is pulled
     waivers = load_waivers(request.waivers) if request.waivers else ()
     located = _in_memory(request) or locate(request.source, request.address)
-    policies = load_governing(request, model=located.resolved.name) if request.policies else all_policies
+    governing = governing_policies(request, located)
+    policies = governing.policies
     if not policies:
         raise NothingToMeasureError(
             f"none of the {len(all_policies)} policies governs {printable(located.resolved.name or '')!r}",
             hint="Look at `match: {models: [...]}` in the policies.",
         )
-    record = _wants_record(request, located)
+    record = _wants_record(request, located, governing)
+    key = _signing_key() if record else None  # one that cannot be used is told before anything is pulled
     executor = request.options.make_executor()
     excused = Waivers(waivers, datetime.now(timezone.utc), located.resolved.name)
     judged = _judge(request, located, policies, excused, executor, progress)
-    verdict, unseen = _with_history(judged.verdict, located)
-    result = CheckResult(verdict, (*_notes(request, located), *executor.notes, *unseen), reused=judged.reused)
+    verdict, unseen = _with_history(_with_overrides(judged.verdict, located), located)
+    notes = (*_notes(governing, located, recording=record), *executor.notes, *unseen)
+    result = CheckResult(verdict, notes, reused=judged.reused)
     if not record:
         return result
+    from gate.registry.attestation.interface import AttestationError  # noqa: PLC0415 - as above
+
     try:
-        return replace(result, recorded=record_verdict(located, verdict, judged.digest))
-    except (RegistryError, UsageError) as error:
+        receipt = record_verdict(located, verdict, judged.digest, waivers=waivers, key=key)
+        return replace(result, verdict=replace(verdict, signed_by=receipt.signed_by), recorded=receipt)
+    except (RegistryError, UsageError, AttestationError) as error:
         return replace(result, record_error=_unrecorded(error))
 
 
@@ -130,13 +139,22 @@ def _in_memory(request: CheckRequest) -> Located | None:
     return Located(ResolvedSource(uri=request.source), None) if request.source in request.given else None
 
 
-def _wants_record(request: CheckRequest, located: Located) -> bool:
+def _signing_key() -> SigningKey | None:
+    from gate.registry.attestation.keys import load_signing_key  # noqa: PLC0415 - keeps `gate --help` fast
+
+    return load_signing_key()
+
+
+def _wants_record(request: CheckRequest, located: Located, governing: Governing) -> bool:
+    """Tell whether to record: where nobody said, on what is registered, as far as anybody would take it."""
     if request.record and not located.registered:
         raise UsageError(
             f"{printable(request.source)} is no registered version, so there is nowhere to record a decision",
             hint="Check models:/NAME/VERSION, or leave out --record.",
         )
-    return located.registered if request.record is None else request.record
+    if request.record is not None:
+        return request.record
+    return located.registered and not governing.untaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,36 +279,71 @@ def _with_history(verdict: Verdict, located: Located) -> tuple[Verdict, tuple[st
     return replace(verdict, history=history_points(records)), ()
 
 
-def _notes(request: CheckRequest, located: Located) -> tuple[str, ...]:
-    notes = [] if request.policies else ["judged by the packaged policy default.yaml (no --policy was given)"]
+def _with_overrides(verdict: Verdict, located: Located) -> Verdict:
+    """Add the overrides that stand on the version: whoever reads the report must know of them."""
+    from gate.workflow.overrides import overrides_in_force  # noqa: PLC0415 - keeps `gate --help` fast
+
+    if located.registry is None or not located.registered:
+        return verdict
+    found = overrides_in_force(located.resolved, located.registry.connection.naming)
+    return replace(verdict, overrides=found)
+
+
+def _notes(governing: Governing, located: Located, *, recording: bool) -> tuple[str, ...]:
+    notes = [governing.note] if governing.note else []
+    if governing.untaken and not recording:
+        notes.append(
+            "not recorded: the registry enforces no policy on this model, so it takes no decision on it"
+        )
     if located.resolved.note:
         notes.append(located.resolved.note)
     return tuple(notes)
 
 
-def record_verdict(located: Located, verdict: Verdict, digest: str | None) -> RecordReceipt:
-    """Record a verdict on the registered version that it is about, with its reports.
+def record_verdict(
+    located: Located,
+    verdict: Verdict,
+    digest: str | None,
+    *,
+    waivers: Sequence[Waiver] = (),
+    key: SigningKey | None = None,
+) -> RecordReceipt:
+    """Record a verdict on the registered version that it is about, with its reports, signed if we hold a key.
 
-    ``digest`` is of the model's files, None where they could not be read.
+    Parameters
+    ----------
+    located, verdict:
+        The version and what was found.
+    digest:
+        Of the model's files, None where they could not be read.
+    waivers:
+        Those that were given to the check: what was used of them is signed with it.
+    key:
+        What to sign with; None for the one that the environment names, if any.
 
     Raises
     ------
     gate.errors.UsageError
-        It is no registered version, or the version is gone.
+        It is no registered version, or the version is gone; or the environment's key cannot be used.
     gate.errors.RegistryError
         It could not be recorded, or the registry refused it.
+    gate.registry.attestation.AttestationError
+        It could not be signed.
     """
     from gate.registry import RecordInput  # noqa: PLC0415
     from gate.report import format_name, render_verdict  # noqa: PLC0415
 
     if located.registry is None:
         raise UsageError("there is no registry to record in")
+    key = key or _signing_key()
+    verdict = replace(verdict, signed_by=key.id if key is not None else None)
     artifacts = {
         file: render_verdict(verdict, format_name(name)).encode()
         for file, name in _REPORT_FILES.items()
         if verdict.analysis is not None or name != "csv"
     }
-    return located.registry.record(located.resolved, RecordInput.of(verdict, digest, artifacts))
+    judged = RecordInput.of(verdict, digest, artifacts, waivers)
+    return located.registry.record(located.resolved, judged, key)
 
 
 def _unrecorded(error: GateError) -> GateError:
