@@ -15,10 +15,13 @@ from gate.cli import (
     calibrate,
     check,
     convert,
+    db,
     demo,
     doctor,
     history,
+    keys,
     policy,
+    policy_push,
     promote,
     study,
     waive,
@@ -50,7 +53,10 @@ app.command("waive")(waive.waive)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+policy.app.command("push")(policy_push.push)
 app.add_typer(policy.app, name="policy")
+app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
 
 
 def _show_version(*, wanted: bool) -> None:

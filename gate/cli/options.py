@@ -112,3 +112,14 @@ WaiversFile = Annotated[
         help="A file of waivers (gate waive writes it): rules that may fail, for this model and digest.",
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URI",
+        envvar="GATE_DATABASE",
+        help="The registry's database, with or without gate:; the variable keeps its password out of the "
+        "list of processes.",
+        show_default=False,
+    ),
+]

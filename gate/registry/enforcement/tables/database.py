@@ -91,18 +91,25 @@ def open_database(uri: str) -> Database:
         raise UsageError(
             f"no driver for {url.drivername} is installed", hint="pip install psycopg2-binary or pymysql."
         ) from error
-    return Database(engine, url.render_as_string(hide_password=True))
+    return Database(engine, url.set(query={}).render_as_string(hide_password=True))
 
 
 def unreachable(database: Database, error: Exception) -> RegistryError:
     """Return a database's complaint as an error of ours, with no password and no SQL in it."""
     cause = getattr(error, "orig", None) or error
     words = " ".join(str(cause).split())
-    password = database.engine.url.password
-    if password:
-        words = words.replace(str(password), "***")
+    for secret in _secrets(database.engine.url):
+        words = words.replace(secret, "***")
     if "no such table" in words or "does not exist" in words or "doesn't exist" in words:
         hint = "Its tables are made when the enforcing server starts, or by `gate db upgrade`."
     else:
         hint = "Check the address, the network and the permissions of the database's user."
     return RegistryError(f"the database {database.shown} did not do it: {words[:300]}", hint=hint)
+
+
+def _secrets(url: URL) -> Iterator[str]:
+    """Yield what must not be shown: the password, and what a driver takes after the question mark."""
+    if url.password:
+        yield str(url.password)
+    for value in url.query.values():
+        yield from (value,) if isinstance(value, str) else value

@@ -124,6 +124,12 @@ def last_seq(session: Session) -> int:
     return int(found or 0)
 
 
+def signed_in_force(session: Session, key_id: str) -> tuple[int, ...]:
+    """Return the numbers of the decisions in force that a key signed, oldest first."""
+    query = select(decisions.c.seq).where(decisions.c.key_id == key_id, decisions.c.superseded == 0)
+    return tuple(session.execute(query.order_by(decisions.c.seq)).scalars())
+
+
 def _all(session: Session, *conditions: ColumnElement[bool], order: Any) -> tuple[StoredDecision, ...]:
     query = select(decisions).where(*conditions).order_by(order).limit(_MOST_LISTED)
     rows: Iterable[RowMapping] = session.execute(query).mappings()
