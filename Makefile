@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TORCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs bench fuzz clean
+.PHONY: help setup demo test lint types docs bench fuzz soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: $(STAMP) ## measure speed and memory side by side; writes docs/benchmarks
 
 fuzz: $(STAMP) ## attack every reader for a while: SECONDS=60 each
 	$(BIN)/python -m tests.fuzz --seconds $${SECONDS_EACH:-60}
+
+soak: $(STAMP) ## kill a watcher through 200 checks, too long for CI: CHECKS=200
+	$(BIN)/python -m tests.soak --checks $${CHECKS:-200}
 
 clean: ## remove the environment and what the demo left
 	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

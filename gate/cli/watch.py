@@ -54,6 +54,7 @@ def watch(
         ),
     ] = None,
     policy: options.Policies = None,
+    waivers: options.WaiversFile = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,6 +123,7 @@ def watch(
 
     request = WatchRequest(
         policies=tuple(policy or ()),
+        waivers=waivers,
         options=MeasureOptions(convention, full, jobs, seed, float32, executor, cache),
         address=RegistryAddress(tracking_uri, registry_uri),
         models=tuple(model or ("*",)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gate.registry.attest import registry_id
 from gate.registry.failures import registry_errors
 from gate.registry.resolve import READY, ResolvedSource, all_versions, every_version
 from gate.registry.source import VersionSource
@@ -108,12 +109,13 @@ def sweep(
 class ModelFacts:
     """What a registered model tells of itself.
 
-    ``enforced`` are the policies that the registry itself enforces on it, name to text (usually none),
-    ``aliased`` the versions that hold an alias.
+    ``enforced`` are the policies that the registry itself enforces on it, name to text; ``enforcing``
+    says that it does enforce, if not on this model; ``aliased`` are the versions that hold an alias.
     """
 
     enforced: Mapping[str, str]
     aliased: frozenset[int]
+    enforcing: bool = False
 
 
 def model_facts(connection: Connection, model: str) -> ModelFacts:
@@ -136,6 +138,7 @@ def model_facts(connection: Connection, model: str) -> ModelFacts:
             if name.startswith(prefix)
         },
         frozenset(int(version) for version in found.aliases.values()),
+        enforcing=registry_id(found.tags, connection.naming) is not None,
     )
 
 

@@ -45,6 +45,7 @@ def mirror_tags(subject: VersionKey, decisions: Sequence[StoredDecision], latest
         "policy_digest": policies_digest((decision.policy, decision.policy_digest) for decision in decisions),
         "digest": latest.subject.digest,
         "report": latest.report,
+        "verdict_digest": latest.verdict_digest,
         "checked_at": f"{latest.issued_at:%Y-%m-%dT%H:%M:%SZ}",
         **{name: _figure(latest.metrics.get(name)) for name in ("alpha", "alpha_weighted")},
     }

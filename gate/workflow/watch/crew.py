@@ -215,6 +215,7 @@ def _configuration(request: WatchRequest) -> dict[str, Any]:
     """
     return {
         "policies": [str(path) for path in request.policies],
+        "waivers": None if request.waivers is None else str(request.waivers),
         "options": asdict(request.options),
         "address": asdict(request.address),
         "memory": request.memory or share_of_memory(request.concurrency),

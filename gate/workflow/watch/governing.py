@@ -1,4 +1,8 @@
-"""Which policies a version has to be judged by: those its registry enforces, else those of files."""
+"""Which policies a version has to be judged by: those its registry enforces, else those of files.
+
+A registry that enforces takes no decision by other policies, so on a model that it enforces nothing
+on there is nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Governing:
-    """The policies that govern one model, whether the registry itself named them, and who is promoted.
+    """The policies that govern one model, whether its registry enforces, and who is promoted.
 
     ``promoted`` holds the versions with an alias.
     """
@@ -93,5 +97,5 @@ class Policies:
         enforced = tuple(
             parse_policy(text, f"registry:{name}") for name, text in sorted(facts.enforced.items())
         )
-        policies = enforced or governing(self._loaded, model=model)
-        return Governing(policies, bool(enforced), facts.aliased)
+        policies = enforced if facts.enforcing else governing(self._loaded, model=model)
+        return Governing(policies, facts.enforcing, facts.aliased)

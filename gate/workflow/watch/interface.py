@@ -29,10 +29,12 @@ class WatchRequest:
     ``memory`` bounds what one worker process may allocate, None for a share of this machine's;
     ``timeout`` ends a check that takes longer; ``retry_every`` is the first pause before a version
     whose outcome is ``error`` is tried again, each further one is twice as long up to ``retry_most``;
-    ``rehash_every`` is how often the files of judged versions are hashed again, 0 for every sweep.
+    ``rehash_every`` is how often the files of judged versions are hashed again, 0 for every sweep;
+    ``waivers`` is a file as ``gate check`` takes it.
     """
 
     policies: tuple[Path, ...] = ()
+    waivers: Path | None = None
     options: MeasureOptions = field(default_factory=MeasureOptions)
     address: RegistryAddress = field(default_factory=RegistryAddress)
     models: tuple[str, ...] = ("*",)
@@ -64,7 +66,7 @@ class WebhookRequest:
 class Task:
     """One version to look at.
 
-    ``enforced`` says that the registry itself names the policies; ``deep`` that the files are
+    ``enforced`` says that the registry enforces, and names the policies itself; ``deep`` that the files are
     hashed even where their sizes are as they were.
     """
 

@@ -76,12 +76,15 @@ def give_up(request: CheckRequest, job: Job) -> Done:
         It could not be recorded.
     """
     from gate.policy import error_verdict  # noqa: PLC0415 - after the start
-    from gate.workflow.check import load_governing, record_verdict  # noqa: PLC0415 - after the start
+    from gate.workflow.check import record_verdict  # noqa: PLC0415 - after the start
+    from gate.workflow.enforced import governing_policies  # noqa: PLC0415 - after the start
 
     located = _located(request)
-    policies = load_governing(request, model=located.resolved.name)
     verdict = error_verdict(
-        policies, str(job["message"]), uri=located.resolved.uri, convention=request.options.convention
+        governing_policies(request, located).policies,
+        str(job["message"]),
+        uri=located.resolved.uri,
+        convention=request.options.convention,
     )
     failed = tuple(replace(policy, outcome="error") for policy in verdict.policies)
     receipt = record_verdict(located, replace(verdict, outcome="error", policies=failed), None)

@@ -88,13 +88,14 @@ class Watcher:
         gate.errors.PolicyError
             A policy file is not valid at the start.
         gate.errors.UsageError
-            MLflow does not know the kind of address.
+            MLflow does not know the kind of address; or the signing key or the waivers cannot be used.
         gate.errors.RegistryError
             With ``once``: the registry cannot be reached.
         """
         from gate.workflow.sources import connect  # noqa: PLC0415 - imports mlflow
 
         self._policies.load()
+        _try_settings(self.request)
         self._registry = connect(self.request.address)
         self._crew.start()
         try:
@@ -360,6 +361,16 @@ def watch(request: WatchRequest, webhook: WebhookRequest | None = None) -> ExitC
         with listening(webhook, watcher):
             watcher.run()
     return ExitCode.FAILED if watcher.troubled else ExitCode.PASSED
+
+
+def _try_settings(request: WatchRequest) -> None:
+    """Read what every check will, so that a mistake in it is told at the start."""
+    from gate.policy import load_waivers  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.registry.attestation.keys import load_signing_key  # noqa: PLC0415 - likewise
+
+    key = load_signing_key()
+    waivers = load_waivers(request.waivers) if request.waivers else ()
+    event("starting", key=key.id if key else None, waivers=len(waivers) or None, every=request.every)
 
 
 def _about(task: Task) -> dict[str, str | int]:

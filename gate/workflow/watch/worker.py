@@ -90,6 +90,7 @@ def _answer(configuration: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
         policies=() if job["enforced"] else tuple(Path(name) for name in configuration["policies"]),
         options=MeasureOptions(**configuration["options"]),
         record=True,
+        waivers=None if configuration["waivers"] is None else Path(configuration["waivers"]),
         address=RegistryAddress(**configuration["address"]),
     )
     try:
