@@ -25,6 +25,7 @@ BENCHMARKS: Final = (
     "growth",
     "executors",
     "scaling",
+    "watch",
 )
 """Modules of this package, in the order of the page."""
 
