@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gate import __version__
-from gate.analysis.architecture import architecture_fingerprint
+from gate.analysis.architecture import architecture_fingerprint, layout_fingerprint
 from gate.analysis.coverage import coverage_of
 from gate.analysis.interface import Analysis, Engine, FileFindings, Source
 from gate.errors import NothingToMeasureError
@@ -75,6 +75,7 @@ def analyze_weights(
         model=summarize(rows, settings.convention),
         layers=rows,
         plots=plots,
+        layout=layout_fingerprint(weights.layers),
     )
 
 

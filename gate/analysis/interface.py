@@ -89,7 +89,11 @@ class FileFindings:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything measured on one model."""
+    """Everything measured on one model.
+
+    ``architecture`` fingerprints the layers in their order, ``layout`` in no order; neither looks at
+    names.  ``layout`` is empty in analyses that were saved before it existed.
+    """
 
     source: Source
     engine: Engine
@@ -99,4 +103,5 @@ class Analysis:
     model: ModelSummary
     layers: tuple[LayerMetrics, ...]
     plots: Mapping[str, LayerPlot] = field(default_factory=dict)
+    layout: str = ""
     schema: str = ANALYSIS_SCHEMA

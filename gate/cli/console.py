@@ -80,6 +80,11 @@ def report_format(name: str, output: Path | None, *, people: bool = False) -> Fo
     return get_format(name, color="NO_COLOR" not in os.environ, width=width)
 
 
+def colored(output: Path | None) -> bool:
+    """Tell whether what goes to ``output`` (None is stdout) is seen on a terminal that wants colour."""
+    return output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
 @contextlib.contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     """Yield a callback ``(stage, done, total)`` that draws bars on stderr, or None where nobody looks."""

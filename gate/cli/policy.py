@@ -1,4 +1,4 @@
-"""``gate policy``: check, describe and explain policy files."""
+"""``gate policy``: check, describe, explain and test policy files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gate.cli.console import deliver
+from gate.cli import options
+from gate.cli.console import colored, deliver, progress
+from gate.errors import ExitCode
 
 if TYPE_CHECKING:
     from gate.policy import Policy
 
 app = typer.Typer(
-    help="Check, describe and explain policy files.", no_args_is_help=True, rich_markup_mode=None
+    help="Check, describe, explain and test policy files.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -74,6 +76,42 @@ def explain(files: Files, *, output: Output = None) -> None:
     from gate.policy.explain import explain as in_words  # noqa: PLC0415 - keeps `gate --help` fast
 
     deliver("\n\n".join(in_words(policy) for policy in _loaded(files)) + "\n", output)
+
+
+@app.command("test")
+def run_tests(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE…]",
+            help="Test files, policies with a test file beside them, or folders to search.  [default: .]",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json or junit.")
+    ] = "text",
+    output: Output = None,
+    convention: options.Convention = "gate-1",
+    jobs: options.Jobs = None,
+    cache: options.Cache = True,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run the cases written beside policies, in NAME.test.yaml for NAME.yaml.
+
+    Exit codes: 0 every case is as expected, 1 one is not, 2 a file is not valid or there is none.
+    """
+    from gate.report.policy_tests import known_format, render_tests  # noqa: PLC0415 - as above
+    from gate.workflow.measure import MeasureOptions  # noqa: PLC0415
+    from gate.workflow.policy_test import run_policy_tests  # noqa: PLC0415
+
+    chosen = known_format(format_name)
+    measuring = MeasureOptions(convention=convention, jobs=jobs, cache=cache)
+    with progress(quiet=quiet) as shown:
+        report = run_policy_tests(tuple(files or ()), measuring, shown)
+    deliver(render_tests(report, chosen, color=colored(output)), output)
+    raise typer.Exit(int(ExitCode.PASSED if report.passed else ExitCode.BLOCKED))
 
 
 def _loaded(files: list[str]) -> tuple[Policy, ...]:

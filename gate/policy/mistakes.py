@@ -24,8 +24,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class Vocabulary:
     """What a kind of file is made of.
 
-    ``models`` says which model stands under a key (the last key of a path decides), ``nouns`` what it
-    is called there; a key without an entry is what the nearest key before it is.
+    ``models`` says which model stands under a key, ``nouns`` what it is called there; what has no entry
+    is what the nearest key before it is, and the file itself stands under the empty key.
     """
 
     models: Mapping[str, type[BaseModel]]
@@ -33,14 +33,16 @@ class Vocabulary:
 
     def noun(self, path: Sequence[str | int]) -> str:
         """Return what stands at ``path``, e.g. ``a rule``."""
-        words = [step for step in path if isinstance(step, str)]
-        return next((self.nouns[word] for word in reversed(words) if word in self.nouns), self.nouns[""])
+        return self.nouns[_nearest(path, self.nouns)]
 
     def keys(self, path: Sequence[str | int]) -> list[str]:
         """Return the keys that may stand in the mapping at ``path``."""
-        words = [step for step in path if isinstance(step, str)]
-        model = self.models.get(words[-1] if words else "", self.models[""])
-        return [field.alias or name for name, field in model.model_fields.items()]
+        fields = self.models[_nearest(path, self.models)].model_fields
+        return [field.alias or name for name, field in fields.items()]
+
+
+def _nearest(path: Sequence[str | int], known: Mapping[str, object]) -> str:
+    return next((step for step in reversed(path) if isinstance(step, str) and step in known), "")
 
 
 POLICY: Final = Vocabulary(
@@ -121,8 +123,10 @@ def _problem(item: dict[str, Any], tree: Document, vocabulary: Vocabulary) -> Pr
     if kind == "missing":
         needs = f"{vocabulary.noun(path[:-1])} needs it"
         return Problem(tree.at(path[:-1]), f"the key '{path[-1]}' is missing", needs)
+    is_key = path[-1:] == ("[key]",)  # pydantic's way to say that the key itself is wrong
+    path = path[:-1] if is_key else path
     message, fix = _words(kind, path, item)
-    return Problem(tree.at(path), message, fix)
+    return Problem(tree.at(path, key=is_key), message, fix)
 
 
 def _unknown_key(path: tuple[str | int, ...], tree: Document, vocabulary: Vocabulary) -> Problem:

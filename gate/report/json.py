@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Verdict
     from gate.report.history.interface import History
+    from gate.report.policy_tests.interface import TestReport
 
 MAX_BYTES: Final = 128 * 1024 * 1024
 """Largest saved report read back: some 10,000 layers with their plots."""
@@ -54,7 +55,7 @@ class JsonFormat:
         return dumps(analysis)
 
 
-def dumps(value: Analysis | Verdict | History) -> str:
+def dumps(value: Analysis | Verdict | History | TestReport) -> str:
     """Return ``value`` as indented JSON with a final newline."""
     return _readable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 

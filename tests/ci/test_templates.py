@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import site
 import subprocess
 import sys
@@ -341,12 +342,14 @@ def test_the_skinny_requirements_are_the_packages_own_less_what_only_the_demo_ne
 
 
 def test_the_pre_commit_hook_validates_policies(tmp_path: Path) -> None:
-    ((hook,),) = documents(HOOKS)
+    ((hook, tests),) = documents(HOOKS)
     command = hook["entry"].split()
     assert command[0] == "gate"
-    packaged = [str(path) for path in sorted((ROOT / "policies").glob("*.yaml"))]
-    pattern = re.compile(hook["files"])
-    assert all(pattern.match(os.path.relpath(path, ROOT)) for path in packaged)
+    every = [os.path.relpath(path, ROOT) for path in sorted((ROOT / "policies").glob("*.yaml"))]
+    pattern, apart = re.compile(hook["files"]), re.compile(hook["exclude"])
+    assert all(pattern.match(path) and re.match(tests["files"], path) for path in every)
+    packaged = [str(ROOT / path) for path in every if not apart.search(path)]
+    assert len(packaged) == 3
     assert not pattern.match("model/config.yaml")
     good = subprocess.run(
         [*command, *packaged], env=ci_environment({}), capture_output=True, text=True, check=False
@@ -359,6 +362,23 @@ def test_the_pre_commit_hook_validates_policies(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert f"{bad}:3" in done.stderr
+
+
+def test_the_pre_commit_hook_runs_the_tests_of_policies(tmp_path: Path) -> None:
+    ((_, hook),) = documents(HOOKS)
+    assert hook["pass_filenames"] is False
+    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    command = hook["entry"].split()
+
+    def run() -> int:
+        return subprocess.run(
+            command, cwd=tmp_path, env=ci_environment({}), capture_output=True, check=False
+        ).returncode
+
+    assert run() == 0
+    default = tmp_path / "policies" / "default.yaml"
+    default.write_text(default.read_text().replace("within: [2, 6]", "within: [2, 9]"))
+    assert run() == 1
 
 
 def test_the_examples_of_the_page_use_inputs_that_exist() -> None:
