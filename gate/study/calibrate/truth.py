@@ -177,22 +177,21 @@ def good_history(
     Bad is what was rolled back, or has a quality on the wrong side of the line.  Good is, by
     ``choice``: ``promoted``, what was promoted, stayed and is not bad; ``not-bad``, what is not
     known to be bad; ``all``, everything; ``auto``, the first of these where it has eight versions,
-    else the second.
+    else the second.  A version that could not be measured is neither.
     """
+    measured = frozenset(place for place, version in enumerate(versions) if version.analysis is not None)
     line, why = quality.line(versions) if quality else (None, "")
     bad = frozenset(
         place
-        for place, version in enumerate(versions)
-        if version.fate == "rolled back" or (quality is not None and quality.is_bad(version.quality, line))
+        for place in measured
+        if versions[place].fate == "rolled back"
+        or (quality is not None and quality.is_bad(versions[place].quality, line))
     )
-    promoted = frozenset(
-        place for place, version in enumerate(versions) if version.fate == "promoted" and place not in bad
-    )
-    everything = frozenset(range(len(versions)))
+    promoted = frozenset(place for place in measured - bad if versions[place].fate == "promoted")
     chosen = choice
     if chosen == "auto":
         chosen = "promoted" if len(promoted) >= FEWEST_PROMOTED else "not-bad"
-    good = {"promoted": promoted, "not-bad": everything - bad, "all": everything}[chosen]
+    good = {"promoted": promoted, "not-bad": measured - bad, "all": measured}[chosen]
     fates = Counter(version.fate for version in versions)
     return Judged(
         good,

@@ -45,6 +45,12 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
 
+    def without_empty(self) -> Grid:
+        """Return it without the columns in which no row has anything."""
+        kept = [at for at in range(len(self.columns)) if any(row[at] not in {"", NONE} for row in self.rows)]
+        rows = tuple(tuple(row[at] for at in kept) for row in self.rows)
+        return Grid(self.title, tuple(self.columns[at] for at in kept), rows, self.note) if kept else self
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -100,7 +106,7 @@ def _proposed(calibration: Calibration) -> Grid:
         "False alarms: share of good versions that the rule by itself refuses or warns of, expected of a "
         "limit from the history, counted for one of the base policy. Caught: of the versions known to be bad."
     )
-    return Grid("Rules", columns, rows, note)
+    return Grid("Rules", columns, rows, note).without_empty()
 
 
 def _calibrated_versions(calibration: Calibration) -> Grid:
@@ -117,7 +123,7 @@ def _calibrated_versions(calibration: Calibration) -> Grid:
         )
         for row in calibration.versions
     )
-    return Grid("Versions", columns, rows)
+    return Grid("Versions", columns, rows).without_empty()
 
 
 def backtest_page(backtest: Backtest) -> Page:
@@ -151,7 +157,7 @@ def policy_grids(policy: PolicyBacktest) -> tuple[Grid, Grid]:
         if policy.misses.of
         else "misses: unknown, no version is known to be bad"
     )
-    versions = Grid(f"{policy.policy}: versions", columns, rows, told)
+    versions = Grid(f"{policy.policy}: versions", columns, rows, told).without_empty()
     of_rules = (("rule", False), ("limit", False), ("applied", True), ("fired", True), ("refused", True),
                ("alone", True), ("spared without it", True), ("false refusals", True),
                ("caught", True), ("", False))  # fmt: skip
@@ -174,7 +180,7 @@ def policy_grids(policy: PolicyBacktest) -> tuple[Grid, Grid]:
         "Alone: versions refused by no other rule. Spared without it: fewer refusals when the history is "
         "replayed without the rule, which changes what later versions are compared with."
     )
-    return versions, Grid(f"{policy.policy}: rules", of_rules, costs, note)
+    return versions, Grid(f"{policy.policy}: rules", of_rules, costs, note).without_empty()
 
 
 def _tested(row: BacktestRow) -> tuple[str, ...]:
