@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from gate.registry.clients import Connection
+    from gate.registry.resolve import ResolvedSource
 
 _PAGE: Final = 500
 _OWN: Final = "mlflow."
@@ -61,6 +62,21 @@ def versions_of(connection: Connection, name: str) -> tuple[Candidate, ...]:
         connection.client.get_registered_model(name)
     found = sorted(all_versions(name, connection), key=lambda version: int(version.version))
     return tuple(_of_version(version, connection) for version in found)
+
+
+def single(connection: Connection, resolved: ResolvedSource) -> Candidate:
+    """Return one model that was looked up, with what its run knows.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The tracking server cannot be reached.
+    """
+    known = _known(_run(resolved.run_id, connection) if resolved.run_id else None)
+    tags = {**known.tags, **_shown(resolved.tags)}
+    return Candidate(
+        resolved.uri, resolved.uri, (resolved.uri, *known.names), known.metrics, known.params, tags
+    )
 
 
 def runs_of(connection: Connection, experiment: str) -> tuple[Candidate, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import UsageError
-from gate.registry.collect import Candidate, runs_of, versions_of
+from gate.registry.collect import Candidate, runs_of, single, versions_of
 from gate.registry.source import PathSource, parse_source
 from gate.study.columns import MOST_BYTES, parse_table
 from gate.text import printable
@@ -52,9 +52,12 @@ def candidates(source: str, request: StudyRequest) -> Iterator[Candidate]:
     if isinstance(parsed, PathSource) and _holds_models(parsed.path):
         yield from _entries(parsed.path)
         return
-    located = locate(source, request.address).resolved
+    located = locate(source, request.address)
+    if located.registry is not None:
+        yield single(located.registry.connection, located.resolved)
+        return
     bare = Path(source).name
-    yield Candidate(located.uri, source, (source, located.uri, bare, Path(bare).stem), tags=located.tags)
+    yield Candidate(source, source, (source, bare, Path(bare).stem))
 
 
 def _registered_name(source: str) -> str | None:
@@ -62,8 +65,8 @@ def _registered_name(source: str) -> str | None:
     if not source.startswith(_MODELS):
         return None
     name = source[len(_MODELS) :].strip("/")
-    single = "/" in name or "@" in name or (name.startswith("m-") and name[2:].isalnum())
-    return None if single or not name else name
+    is_single = "/" in name or "@" in name or (name.startswith("m-") and name[2:].isalnum())
+    return None if is_single or not name else name
 
 
 def _holds_models(path: Path) -> bool:

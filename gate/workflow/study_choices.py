@@ -20,7 +20,7 @@ _QUALITIES: Final = (
 )  # fmt: skip
 """Names tried where --quality is not given, the first that any model has."""
 
-_GROUPS: Final = ("architecture", "depth", "param:depth", "subgroup", "sub_group", "group", "family")
+GROUPS: Final = ("architecture", "depth", "param:depth", "subgroup", "sub_group", "group", "family")
 """Labels tried where --group is not given, the first under which a sub-group is large enough."""
 
 _TESTED: Final = ("test", "eval", "validation", "val")
@@ -29,14 +29,14 @@ _LISTED: Final = 30
 
 
 def choose_quality(known: Iterable[str]) -> str:
-    """Return the quality that can only be meant.
+    """Return the quality that can only be meant; what usually makes sub-groups is none.
 
     Raises
     ------
     gate.errors.UsageError
         There is none, or there are several.
     """
-    names = sorted(set(known))
+    names = sorted(set(known) - set(GROUPS))
     usual = next((name for name in _QUALITIES if name in names), None)
     if usual is not None:
         return usual
@@ -75,7 +75,7 @@ def choose_keys(
     if wanted:
         forms = ((key, f"param:{key}", f"tag:{key}") for key in wanted)
         return tuple(next((form for form in tried if form in known), tried[0]) for tried in forms)
-    present = [key for key in _GROUPS if key in known]
+    present = [key for key in GROUPS if key in known]
     for key in present:
         sizes = Counter(row.labels[key] for row in rows if key in row.labels and quality in row.qualities)
         if sizes and max(sizes.values()) >= min_group:

@@ -16,7 +16,7 @@ from gate.text import printable
 from gate.workflow.measure import measure
 from gate.workflow.sources import connect, locate
 from gate.workflow.study_candidates import candidates, is_table, read_table, table_beside
-from gate.workflow.study_choices import choose_quality, listed, training_counterpart
+from gate.workflow.study_choices import GROUPS, choose_quality, listed, training_counterpart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,9 +82,9 @@ def _figures(request: StudyRequest, files: Sequence[str]) -> Gathered:
 
 def _figures_of(request: StudyRequest, table: Table) -> Gathered:
     numeric = {name: values for name in table.columns if (values := table.numbers(name)) is not None}
-    quality = request.quality or choose_quality(name for name in numeric if name not in engine_metrics())
+    quality = request.quality or choose_quality(set(numeric) - set(request.group) - set(engine_metrics()))
     training = request.training_quality or training_counterpart(quality, numeric)
-    taken = [name for name in (*request.group, quality, training) if name]
+    taken = [name for name in (*request.group, *GROUPS, quality, training) if name]
     if request.metrics:
         return Gathered(rows_of(table, _wanted(request.metrics, numeric), numeric))
     chosen = roles(table, numeric, taken)
