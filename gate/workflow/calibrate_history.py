@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from gate.errors import GateError, NothingToMeasureError, RegistryError, UsageError
 from gate.study.calibrate.interface import Fate, PastVersion
-from gate.study.calibrate.truth import Facts, fate_of
+from gate.study.calibrate.truth import Facts, fate_of, fates_by_history
 from gate.text import printable
+from gate.workflow.calibrate_promotions import holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -127,23 +128,26 @@ def _versions(name: str, request: HistoryRequest) -> list[Listed]:
     with registry_errors(f"look up {printable(name)}", connection.registry_uri):
         model = connection.client.get_registered_model(name)
     found = []
-    for version in sorted(all_versions(name, connection), key=lambda one: int(one.version)):
+    versions = sorted(all_versions(name, connection), key=lambda one: int(one.version))
+    created = {int(version.version): int(version.creation_timestamp) for version in versions}
+    past = fates_by_history(holders(connection.registry_uri, name, created), request.promoted)
+    for version in versions:
         number = int(version.version)
         uri = VersionSource(name, number).uri
-        past = PastVersion(name, number, f"{name}/{number}", uri, int(version.creation_timestamp), name)
+        one = PastVersion(name, number, f"{name}/{number}", uri, created[number], name)
         aliases = tuple(sorted(str(alias) for alias, at in model.aliases.items() if str(at) == str(number)))
-        facts = Facts(aliases, _stage(version.current_stage), dict(version.tags))
+        facts = Facts(aliases, _stage(version.current_stage), dict(version.tags), past.get(number))
         if version.status != READY:
-            found.append(Listed(past, facts=facts, reason=f"its status is {printable(str(version.status))}"))
+            found.append(Listed(one, facts=facts, reason=f"its status is {printable(str(version.status))}"))
             continue
         located = Located(resolve_version(version, connection), registry)
         decision = registry.decision(located.resolved)
-        past = replace(
-            past,
+        one = replace(
+            one,
             recorded=None if decision is None else decision.outcome,
             run_metrics=registry.run_metrics(located.resolved),
         )
-        found.append(Listed(past, uri, (uri, str(number), f"{name}/{number}"), facts, located=located))
+        found.append(Listed(one, uri, (uri, str(number), f"{name}/{number}"), facts, located=located))
     return found
 
 

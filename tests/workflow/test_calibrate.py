@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gate.errors import ModelError, NothingToMeasureError, UsageError
-from gate.study.calibrate.truth import QualityRule
+from gate.study.calibrate.truth import Held, QualityRule
 from gate.workflow.calibrate import Choices, history_request, run_backtest, run_calibration
 from gate.workflow.calibrate_history import registered_name
+from gate.workflow.calibrate_promotions import holders
 from gate.workflow.check import CheckRequest, check_source
 from tests.models import fetch
 
@@ -167,3 +168,25 @@ def test_a_policy_that_governs_none_of_them_decides_nothing(folder: Path, tmp_pa
     # A file has no name as a registered model, so that no glob excludes it.
     found = run_backtest(history_request([str(folder)], Choices()), [policy])
     assert len(found.policies[0].versions) == 4
+
+
+def test_an_enforcing_registrys_own_history_tells_who_held_an_alias(tmp_path: Path) -> None:
+    from gate.registry.enforcement.tables.database import open_database  # noqa: PLC0415 - brings SQLAlchemy
+    from gate.registry.enforcement.tables.interface import AliasHeld, VersionKey  # noqa: PLC0415 - as above
+    from gate.registry.enforcement.tables.records import record_alias  # noqa: PLC0415 - as above
+    from gate.registry.enforcement.tables.schema import metadata  # noqa: PLC0415 - as above
+
+    uri = f"sqlite:///{tmp_path / 'registry.db'}"
+    database = open_database(uri)
+    created = {1: 10, 2: 20, 3: 30}
+    assert holders(uri, "net", created) == ()  # a plain registry: no such table
+    metadata.create_all(database.engine)
+    with database.transaction() as session:
+        for version, time, alias in ((1, 10, "champion"), (2, 19, "champion"), (3, 30, "stage:production")):
+            record_alias(session, AliasHeld(VersionKey("", "net", version, time), alias, (), "decision", 5))
+        record_alias(session, AliasHeld(VersionKey("", "other", 1, 10), "champion", (), "decision", 6))
+    # Version 2 that held the alias was another of that number, made at another time.
+    expected = (Held(1, "champion"), Held(3, "", "production"))
+    assert holders(uri, "net", created) == expected
+    assert holders(f"gate:{uri}", "net", created) == expected
+    assert holders("http://127.0.0.1:9", "net", created) == ()

@@ -7,6 +7,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
+from gate.policy.digest import canonical
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -31,27 +32,22 @@ def written(policy: Policy, head: Sequence[str], comments: Mapping[str, Sequence
     comments:
         Comment lines of rules, by their id.
     """
-    lines = [*_comment(head, ""), "version: 1", f"name: {_scalar(policy.name)}"]
-    globs = {key: getattr(policy.match, key) for key in ("models", "aliases", "stages", "workspaces")}
-    match = {key: list(value) for key, value in globs.items() if value is not None}
-    if match:
-        lines.append(f"match: {_flow(match)}")
-    baseline = policy.baseline
-    lines += [
+    asked = canonical(policy, "")
+    match = {key: list(value) for key in asked["match"] if (value := getattr(policy.match, key)) is not None}
+    lines = [
+        *_comment(head, ""),
+        "version: 1",
+        f"name: {_scalar(policy.name)}",
+        *([f"match: {_flow(match)}"] if match else []),
         "baseline:",
-        f"  use: {_flow(list(baseline.use))}",
-        f"  when_missing: {baseline.when_missing}",
-        f"  when_not_comparable: {baseline.when_not_comparable}",
-        f"coverage: {_flow({'min_parameters': policy.min_parameters})}",
-        f"on_error: {policy.on_error}",
-        f"when_nothing_to_measure: {policy.when_nothing_to_measure}",
-        f"mode: {policy.mode}",
+        *(f"  {key}: {_flow(value)}" for key, value in asked["baseline"].items()),
+        f"coverage: {_flow(asked['coverage'])}",
+        *(f"{key}: {_scalar(asked[key])}" for key in ("on_error", "when_nothing_to_measure", "mode")),
         f"grace: {_duration(int(policy.grace.total_seconds()))}",
         "rules:",
     ]
-    for rule in policy.rules:
-        lines += ["", *_comment(comments.get(rule.id, ()), "  "), *_rule(rule)]
-    return "\n".join(lines) + "\n"
+    rules = ("\n".join([*_comment(comments.get(rule.id, ()), "  "), *_rule(rule)]) for rule in policy.rules)
+    return "\n".join([*lines, "\n\n".join(rules)]) + "\n"
 
 
 def _rule(rule: Rule) -> list[str]:

@@ -1,8 +1,8 @@
 """Which versions were good and which were bad: what is known, and what is assumed, in words.
 
 A plain registry keeps no history of its aliases: what an alias points at now was promoted, and
-nothing says what it pointed at before.  So the user may say more: by tags on the versions, or in a
-table.  What the gate itself decided is never taken for truth.
+nothing says what it pointed at before.  An enforcing one writes it down.  The user may say more: by
+tags on the versions, or in a table.  What the gate itself decided is never taken for truth.
 """
 
 from __future__ import annotations
@@ -57,11 +57,24 @@ def good_choice(word: str) -> GoodChoice:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the registry says of one version now; names are as the registry has them."""
+    """What the registry says of one version now; names are as the registry has them.
+
+    ``past`` is what the history of its aliases says, where there is one, see :func:`fates_by_history`.
+    """
 
     aliases: tuple[str, ...] = ()
     stage: str = ""
     tags: Mapping[str, str] | None = None
+    past: tuple[Fate, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A version got an alias, or a stage; the other is empty."""
+
+    version: int
+    alias: str
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +123,41 @@ def _like(value: str, glob: str) -> bool:
 
 
 def fate_of(facts: Facts, promoted: Sequence[Selector], rolled_back: Sequence[Selector]) -> tuple[Fate, str]:
-    """Return what became of a version and why; taken back counts more than promoted."""
-    for selectors, fate in ((rolled_back, "rolled back"), (promoted, "promoted")):
-        for selector in selectors:
-            told = selector.told(facts)
-            if told is not None:
-                return ("rolled back" if fate == "rolled back" else "promoted"), told
-    return "unknown", ""
+    """Return what became of a version and why.
+
+    What says that it was taken back counts most, then the history of the aliases, then what they
+    are now.
+    """
+    told = _told(facts, rolled_back)
+    if told is not None:
+        return "rolled back", told
+    if facts.past is not None:
+        return facts.past
+    told = _told(facts, promoted)
+    return ("unknown", "") if told is None else ("promoted", told)
+
+
+def _told(facts: Facts, selectors: Sequence[Selector]) -> str | None:
+    return next((told for one in selectors if (told := one.told(facts)) is not None), None)
+
+
+def fates_by_history(history: Iterable[Held], promoted: Sequence[Selector]) -> Mapping[int, tuple[Fate, str]]:
+    """Return what became of each version that held an alias or a stage meant by ``promoted``.
+
+    It was promoted; it was rolled back when what it held went to an older version after it.
+    """
+    fates: dict[int, tuple[Fate, str]] = {}
+    holder: dict[str, int] = {}
+    for held in history:
+        place = _told(Facts((held.alias,) if held.alias else (), held.stage), promoted)
+        if place is None:
+            continue
+        before = holder.get(place)
+        if before is not None and held.version < before:
+            fates[before] = ("rolled back", f"{place} went back to version {held.version}")
+        fates[held.version] = ("promoted", f"{place}, by its history")
+        holder[place] = held.version
+    return fates
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +259,7 @@ def _words(chosen: str, asked: str, promoted: int, bad: frozenset[int]) -> str:
         "all": "all versions, whatever is known of them",
     }[chosen]
     if asked == "auto" and chosen == "not-bad":
-        said += f" (only {promoted} known as promoted; {FEWEST_PROMOTED} would be taken alone)"
+        said += f" ({promoted} known as promoted; from {FEWEST_PROMOTED} on, only those would be taken)"
     return said
 
 

@@ -75,8 +75,6 @@ def head_of(calibration: Calibration) -> tuple[str, ...]:
         lines.append(f"As a whole {expectation(calibration)}, as long as they are of the same kind.")
     else:
         lines.append(f"Replayed, it refuses {counted(calibration.base_refusals)} of the good versions.")
-    if calibration.base_power.of:
-        lines.append(f"Versions known to be bad: {calibration.base_power.of}.")
     return tuple(lines)
 
 

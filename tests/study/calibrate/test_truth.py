@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from gate.errors import UsageError
-from gate.study.calibrate.truth import Facts, QualityRule, Selector, fate_of, good_choice, good_history
+from gate.study.calibrate.truth import (
+    Facts,
+    Held,
+    QualityRule,
+    Selector,
+    fate_of,
+    fates_by_history,
+    good_choice,
+    good_history,
+)
 from tests.study.calibrate.histories import series, version
 
 PROMOTED = (Selector.parse("alias:champ*"), Selector.parse("stage:production"))
@@ -53,7 +62,7 @@ def test_auto_takes_all_that_are_not_bad_where_few_are_promoted() -> None:
     judged = good_history(history(v1="promoted", v2="rolled back"))
     assert judged.bad == {1}
     assert judged.good == set(range(12)) - {1}
-    assert "only 1 known as promoted" in judged.truth.rule
+    assert "1 known as promoted; from 8 on" in judged.truth.rule
 
 
 def test_auto_takes_the_promoted_where_there_are_eight() -> None:
@@ -95,3 +104,30 @@ def test_a_quality_that_is_better_lower_is_bad_above() -> None:
     assert not rule.is_bad(0.5, 1.0)
     assert not rule.is_bad(None, 1.0)
     assert not rule.is_bad(float("nan"), 1.0)
+
+
+def test_the_history_of_an_alias_tells_promotions_and_rollbacks() -> None:
+    moves = [Held(1, "champion"), Held(9, "challenger"), Held(2, "Champion"), Held(3, "champion")]
+    moves += [Held(2, "champion"), Held(5, "champion"), Held(4, "", "Production"), Held(1, "", "Production")]
+    fates = fates_by_history(moves, PROMOTED)
+    assert {version: fate for version, (fate, _) in fates.items()} == {
+        1: "promoted",
+        2: "promoted",
+        3: "rolled back",
+        4: "rolled back",
+        5: "promoted",
+    }
+    assert fates[3][1] == "alias champion went back to version 2"
+
+
+def test_a_version_promoted_again_stands() -> None:
+    moves = [Held(1, "champion"), Held(2, "champion"), Held(1, "champion"), Held(2, "champion")]
+    assert fates_by_history(moves, PROMOTED)[2][0] == "promoted"
+
+
+def test_the_history_counts_more_than_what_stands_now_and_less_than_a_tag() -> None:
+    past = ("rolled back", "alias champion went back to version 2")
+    assert fate_of(Facts(("champion",), past=past), PROMOTED, BACK)[0] == "rolled back"
+    promoted = ("promoted", "alias champion, by its history")
+    assert fate_of(Facts(past=promoted), PROMOTED, BACK) == promoted
+    assert fate_of(Facts(tags={"rolled_back": "yes"}, past=promoted), PROMOTED, BACK)[0] == "rolled back"

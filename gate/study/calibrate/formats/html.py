@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.study.calibrate.formats.outline import backtest_page, calibration_page
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
     from gate.study.calibrate.formats.outline import Page
     from gate.study.calibrate.interface import Backtest, Calibration
+
+_RATES: Final = (
+    "Share of good versions refused: the dot is what is expected (of a limit from the history) or was "
+    "counted (of one of the base policy), the line its 95 % interval. The heavier upright line is the target."
+)
+_DECISIONS: Final = "What the policy would have decided on each version, in the order of time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class CalibrationHtml:
             kicker="calibration",
             policy=calibration.policy,
             figures=[figure for figure in (rates(calibration),) if figure is not None],
+            caption=_RATES,
         )
 
     def backtest(self, backtest: Backtest) -> str:
@@ -42,6 +49,7 @@ class CalibrationHtml:
             kicker="backtest",
             policy=None,
             figures=[figure for figure in drawn if figure is not None],
+            caption=_DECISIONS,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from gate.study.calibrate.formats.outline import Grid, Page
     from gate.study.calibrate.interface import Backtest, Calibration
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~@])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#|~@])")
 _FENCE: Final = "```"
 
 
@@ -53,4 +54,5 @@ def _table(grid: Grid) -> list[str]:
 
 def _escaped(text: str) -> str:
     """Escape what GitHub's markdown would read as more than words, links by bare address included."""
-    return _SPECIAL.sub(r"\\\1", text).replace("://", ":\\/\\/")
+    words = html.escape(text, quote=False)
+    return _SPECIAL.sub(r"\\\1", words).replace("://", ":\\/\\/")

@@ -81,9 +81,9 @@ def calibration_page(calibration: Calibration) -> Page:
     return Page(
         title=f"Calibration of {_sources(calibration.source)}",
         headline=head,
-        facts=tuple(facts),
+        facts=tuple(map(_sentence, facts)),
         grids=(_proposed(calibration), _calibrated_versions(calibration)),
-        notes=(*calibration.notes, *_unreadable(calibration.unreadable)),
+        notes=(*_shown(calibration.notes), *_unreadable(calibration.unreadable)),
     )
 
 
@@ -132,10 +132,10 @@ def backtest_page(backtest: Backtest) -> Page:
     return Page(
         title=f"Backtest on {_sources(backtest.source)}",
         headline="; ".join(headline(policy) for policy in backtest.policies),
-        facts=truth_lines(backtest.truth),
+        facts=tuple(map(_sentence, truth_lines(backtest.truth))),
         grids=tuple(grids),
         notes=(
-            *backtest.notes,
+            *_shown(backtest.notes),
             *(f"{policy.policy}: {note}" for policy in backtest.policies for note in policy.notes),
             *_unreadable(backtest.unreadable),
         ),
@@ -152,11 +152,12 @@ def policy_grids(policy: PolicyBacktest) -> tuple[Grid, Grid]:
     columns = (("version", False), ("known", False), ("quality", True), ("recorded", False),
                ("decision", False), ("failing", False), ("compared with", False))  # fmt: skip
     rows = tuple(_tested(row) for row in policy.versions)
-    told = f"false refusals: {counted(policy.false_refusals)} of the good versions; " + (
+    told = f"False refusals: {counted(policy.false_refusals)} of the good versions; " + (
         f"misses: {counted(policy.misses)} of the bad ones"
         if policy.misses.of
         else "misses: unknown, no version is known to be bad"
     )
+    told += "."
     versions = Grid(f"{policy.policy}: versions", columns, rows, told).without_empty()
     of_rules = (("rule", False), ("limit", False), ("applied", True), ("fired", True), ("refused", True),
                ("alone", True), ("spared without it", True), ("false refusals", True),
@@ -198,12 +199,21 @@ def _tested(row: BacktestRow) -> tuple[str, ...]:
 def known(fate: str, why: str, *, good: bool, bad: bool) -> str:
     """Return what is known of a version, and what it counts as."""
     counts = "bad" if bad else "good" if good else "not counted"
-    return counts if fate == "unknown" else f"{counts}: {fate} ({printable(why, 60)})"
+    told = f" ({printable(why, 60)})" if why else ""
+    return counts if fate == "unknown" else f"{counts}: {fate}{told}"
 
 
 def signed(outcome: Outcome) -> str:
     """Return an outcome with its sign."""
     return f"{OUTCOME_SIGN[outcome]} {OUTCOME_WORD[outcome].lower()}"
+
+
+def _shown(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(printable(note, None) for note in notes)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _sources(source: Sequence[str]) -> str:
