@@ -95,7 +95,7 @@ def _objection(study: Study, metric: MetricStudy, change: Change, found: Trend) 
     level = study.settings.level
     against = [group for group in metric.groups if _contradicts(group, found, level)]
     if change == "hyperparameters" and against:
-        return f"reversed in {len(against)} of {len(metric.groups)} sub-groups"
+        return f"reversed in {len(against)} of {len(_defined(metric))} sub-groups"
     return "" if found.label in _ENOUGH_LABELS else "the trend is there, but too weak"
 
 
@@ -109,8 +109,13 @@ def _undefined(found: Trend, change: Change) -> str:
 
 def _counted(metric: MetricStudy, found: Trend, change: Change) -> str:
     if change == "hyperparameters":
-        return f"{found.n} models in {_sub_groups(len(metric.groups))}"
+        return f"{found.n} models in {_sub_groups(len(_defined(metric)))}"
     return _sub_groups(found.n)
+
+
+def _defined(metric: MetricStudy) -> list[GroupTrend]:
+    """Return the sub-groups in which the metric varies."""
+    return [group for group in metric.groups if group.kendall_tau is not None]
 
 
 def _sub_groups(number: int) -> str:
@@ -148,7 +153,7 @@ def _other(way: Direction) -> Direction:
 
 def _best_within(metric: MetricStudy) -> float:
     """Return the p-value of the mean τ if every sub-group were perfectly ordered, without ties."""
-    sizes = [group.n for group in metric.groups if group.kendall_tau is not None]
+    sizes = [group.n for group in _defined(metric)]
     if not sizes:
         return 1.0
     if len(sizes) == 1:

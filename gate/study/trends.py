@@ -87,7 +87,7 @@ def label(r2: float | None, kendall_tau: float | None) -> Label:
 
 
 def average(trends: Sequence[Trend], sets: Sequence[Points]) -> Trend:
-    """Return the plain mean over sub-groups, the paper's AVG rows; undefined figures are left out of it.
+    """Return the plain mean over sub-groups, the paper's AVG rows; those without figures are left out of it.
 
     The p-value is that of the mean τ: within sub-groups independent of each other, Kendall's S has
     a known variance, ties included, and so has the mean of S/denominator.
@@ -95,7 +95,7 @@ def average(trends: Sequence[Trend], sets: Sequence[Points]) -> Trend:
     r2 = _mean([found.r2 for found in trends])
     tau = _mean([found.kendall_tau for found in trends])
     return Trend(
-        n=sum(found.n for found in trends),
+        n=sum(found.n for found in trends if found.kendall_tau is not None),
         r2=r2,
         rmse=_mean([found.rmse for found in trends]),
         slope=_mean([found.slope for found in trends]),
