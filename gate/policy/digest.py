@@ -39,6 +39,8 @@ def canonical(policy: Policy, convention: str) -> dict[str, Any]:
             "use": list(policy.baseline.use),
             "when_missing": policy.baseline.when_missing,
             "when_not_comparable": policy.baseline.when_not_comparable,
+            # Only where it is asked for, so that policies without it keep the digest they had before.
+            **({"partial": "compare"} if policy.baseline.partial == "compare" else {}),
         },
         "coverage": {"min_parameters": float(policy.min_parameters)},
         "on_error": policy.on_error,

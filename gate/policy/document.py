@@ -149,6 +149,12 @@ class BaselineDocument(StrictModel):
         description="What a rule means where no baseline has the same architecture, convention, fit "
         "settings, storage precision and batch-norm folding.",
     )
+    partial: Literal["refuse", "compare"] = Field(
+        "refuse",
+        description="`compare`: where the architecture differs (a head replaced, layers added), compare the "
+        "layers in common, if they hold half of the baseline's weights; `when_not_comparable` decides "
+        "about the rest.",
+    )
 
 
 class CoverageDocument(StrictModel):

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from gate.layer import LAYER_KINDS
+from gate.policy.changes import CHANGES
 from gate.policy.rules import POLICY_BASELINE, Allow, Where
 from gate.policy.words import count, number
 from gate.text import printable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gate.policy.rules import Choice, Policy, Rule
 
 _WIDTH: Final = 100
+NATURES: Final = frozenset({"shape", "scale", "mixed"})
 
 SEVERITIES: Final[Mapping[Severity, str]] = {
     "block": "A failure blocks.",
@@ -38,12 +40,31 @@ SMALL_CAVEAT: Final = (
     "Noise alone often has alpha between 2 and 6 (55 to 83 % of small random matrices): a rule on "
     "layer.phase belongs beside this one."
 )
+CHANGE_CAVEAT: Final = (
+    "as a {nature} metric it is not apt where the model was {changes}: see the table below."
+)
 RUN_CAVEAT: Final = "The value is what the training run logged; nothing here can check it."
 
 
 def explain(policy: Policy) -> str:
     """Return ``policy`` in words, one paragraph a rule; plain text, safe to print."""
-    return "\n".join((*_head(policy), *(line for rule in policy.rules for line in ("", *_rule(rule)))))
+    rules = (line for rule in policy.rules for line in ("", *_rule(rule)))
+    return "\n".join((*_head(policy), *rules, *_changes(policy)))
+
+
+def _changes(policy: Policy) -> Iterator[str]:
+    """Say which metrics are apt for which kind of change, where the policy compares."""
+    if not any(rule.operator.compares and rule.metric.nature in NATURES for rule in policy.rules):
+        return
+    yield ""
+    yield "Which metrics may judge which change since the baseline"
+    for change in CHANGES:
+        apart = f", not {' or '.join(change.unfit)} metrics" if change.unfit else ""
+        yield from _wrapped(
+            f"{change.name} ({change.means}): {', '.join(change.apt)}{apart}; {change.why}. "
+            f"Source: {change.source}.",
+            "  ",
+        )
 
 
 def _head(policy: Policy) -> Iterator[str]:
@@ -65,6 +86,7 @@ def _head(policy: Policy) -> Iterator[str]:
             f"Baseline: the first comparable of {', '.join(printable(spec) for spec in use.use)}. Without "
             f"any, a comparison {CHOICES[use.when_missing]}; with none comparable, it "
             f"{CHOICES[use.when_not_comparable]}."
+            + (" Of another architecture the part in common is compared." if use.partial == "compare" else "")
         )
     if policy.grace:
         hours = number(policy.grace.total_seconds() / 3600)
@@ -139,6 +161,10 @@ def _metric(metric: RuleMetric) -> str:
 def caveats(rule: Rule) -> tuple[str, ...]:
     """Return what a reader of this rule must know about its metric."""
     found = []
+    if rule.operator.compares and rule.metric.level in {"layer", "model"}:
+        unfit = [change.name for change in CHANGES if rule.metric.nature in change.unfit]
+        if unfit:
+            found.append(CHANGE_CAVEAT.format(nature=rule.metric.nature, changes=", ".join(unfit)))
     if rule.metric.depends_on_scale:
         found.append(SCALE_CAVEAT.format(metric=rule.metric.id))
     if rule.metric.id == "layer.alpha" and not rule.operator.compares:

@@ -79,13 +79,19 @@ class PolicyResult:
 
 @dataclass(frozen=True, slots=True)
 class BaselineResult:
-    """One baseline looked for: what was asked, what it resolved to, whether it compares and why."""
+    """One baseline looked for: what was asked, what it resolved to, whether it compares and why.
+
+    ``partial`` says that only the common part was compared; ``change`` names the kind of change since
+    the baseline (``gate.policy.changes``), None where it is not known.
+    """
 
     spec: str
     uri: str | None
     digest: str | None
     comparable: bool
     why: str
+    partial: bool = False
+    change: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from gate.policy.changes import caution
 from gate.policy.digest import policy_digest
 from gate.policy.interface import Baseline, PolicyResult, Verdict
 from gate.policy.kinds.interface import Evidence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Outcome, RuleOutcome, RuleResult
+    from gate.policy.kinds.interface import Reference
     from gate.policy.rules import Policy, Rule
 
 _SPECTRAL = frozenset({"layer", "model"})
@@ -147,13 +149,18 @@ class _Judgment:
         )
 
     def _rule(self, rule: Rule) -> _Effect:
-        found = self.baselines.find(self._specs(rule), spectral=rule.metric.level in _SPECTRAL)
+        found = self.baselines.find(
+            self._specs(rule),
+            spectral=rule.metric.level in _SPECTRAL,
+            partial=self.policy.baseline.partial == "compare",
+        )
         if rule.operator.compares and found.state != "comparable":
             return self._without_baseline(rule, found)
         reference = found.reference if found.state == "comparable" else None
         said = rule.operator.evaluate(
             rule, Evidence(self.policy.name, self.analysis, self.run_metrics, reference)
         )
+        said = _with_caution(rule, said, reference)
         if said.outcome == "not_applicable":
             return _Effect(said, None)
         outcome = EFFECTS.get((said.outcome, said.severity), "passed")
@@ -183,6 +190,16 @@ class _Judgment:
         outcome: RuleOutcome = "failed" if choice == "block" else "not_applicable"
         said = result(rule, self.policy.name, outcome, f"{note}: {asked(rule)}")
         return _Effect(said, milder(CHOICES[choice], EFFECTS["failed", rule.severity]), note)
+
+
+def _with_caution(rule: Rule, said: RuleResult, reference: Reference | None) -> RuleResult:
+    """Say beside a comparison what it left out, and whether its metric is apt for what changed."""
+    if reference is None or not rule.operator.compares or rule.metric.level not in _SPECTRAL:
+        return said
+    notes = [f"on {reference.pairing.partial}"] if reference.pairing and reference.pairing.partial else []
+    mind = caution(rule.metric, reference.change) if reference.change else None
+    notes += [f"mind: {mind}"] if mind else []
+    return replace(said, message="; ".join([said.message, *notes])) if notes else said
 
 
 def sentence(said: RuleResult) -> str:

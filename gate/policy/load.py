@@ -200,6 +200,7 @@ def _policy(document: PolicyDocument, rules: tuple[Rule, ...], file: str) -> Pol
             use=tuple(document.baseline.use),
             when_missing=document.baseline.when_missing,
             when_not_comparable=document.baseline.when_not_comparable,
+            partial=document.baseline.partial,
         ),
         min_parameters=document.coverage.min_parameters,
         on_error=document.on_error,

@@ -45,6 +45,8 @@ class RuleMetric:
     group: Group | None = None
     formula: str = ""
     source: str = ""
+    nature: str = ""
+    """``shape``, ``scale``, ``mixed``, ``count`` or ``label`` for the engine's own (arXiv:2106.00734)."""
     many: bool = False
     """A layer may have several labels at once, or none."""
     plugin: bool = False
@@ -125,6 +127,7 @@ def _of_engine(metric: Metric) -> RuleMetric:
         group=metric.group,
         formula=metric.formula,
         source=metric.source,
+        nature=metric.nature,
     )
 
 

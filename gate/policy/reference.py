@@ -59,7 +59,11 @@ _SEMANTICS: Final = """\
 
 - A baseline is comparable when architecture fingerprint, convention, fit settings, storage precision and
   batch-norm folding are the same. Run, file and coverage metrics need no such likeness.
-- Layers pair by name when both versions have the same names, else by order and shape.
+- The fingerprint survives renaming and reordering. Layers pair by name when both versions have the same
+  names, else by kind, shape and unchanged spectrum, else by order, unless the spectra clearly say otherwise.
+- With `partial: compare` a baseline of another architecture is compared in the common part, if that holds at
+  least half of its weights; layers without a partner are named and count neither as lost nor as failed.
+- A rule whose metric is not apt for the kind of change says so ([comparable](../explanation/comparable.md)).
 - Means of the model are taken over the layers that count in both versions. A layer that counted in the
   baseline and no longer does (no fit, or alpha of 8 and above) fails the rule: it may not improve the mean by
   leaving it.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gate.policy.metrics import RuleMetric
 
 Choice = Literal["pass", "warn", "block"]
+PartialChoice = Literal["refuse", "compare"]
 ErrorChoice = Literal["warn", "block"]
 By = Literal["layers", "parameters"]
 
@@ -40,6 +41,7 @@ class BaselineUse:
     use: tuple[str, ...] = DEFAULT_BASELINES
     when_missing: Choice = "block"
     when_not_comparable: Choice = "block"
+    partial: PartialChoice = "refuse"
 
 
 @dataclass(frozen=True, slots=True)

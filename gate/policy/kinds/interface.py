@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from gate.analysis.interface import Analysis
+    from gate.policy.changes import ChangeName
     from gate.policy.interface import Baseline, RuleResult
     from gate.policy.metrics import RuleMetric
     from gate.policy.pairing import Pairing
@@ -34,11 +35,15 @@ class UnfitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The baseline a rule compares with; ``pairing`` is None where the two do not compare by layer."""
+    """The baseline a rule compares with; ``pairing`` is None where the two do not compare by layer.
+
+    ``change`` is the kind of change between the two, as far as it is known.
+    """
 
     baseline: Baseline
     analysis: Analysis
     pairing: Pairing | None
+    change: ChangeName | None = None
 
     @property
     def same_model(self) -> bool:

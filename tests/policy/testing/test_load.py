@@ -77,7 +77,7 @@ CASES = (
         "model metric",
         _model("{layers: [{name: f}], metrics: {a: 1}}"),
         "x.test.yaml",
-        "4:43",
+        "4:44",
         "does not know 'a'",
     ),
     (
