@@ -6,14 +6,15 @@ import random
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from gate.workflow.watch.interface import Task
+    from gate.workflow.watch.interface import Reason, Task
 
-Key = tuple[str, int]
+Key: TypeAlias = tuple[str, int]
+Work: TypeAlias = "tuple[Reason, str, int]"
 _LONGEST_POWER: Final = 30
 
 
@@ -143,3 +144,30 @@ class Agenda:
 def _urgency(entry: _Entry) -> tuple[bool, int]:
     """Judging goes before comparing files; the most recent version goes first."""
     return entry.task.reason != "files", entry.task.version.created
+
+
+class Untaken:
+    """Holds back what was judged and, as the registry tells it, was not.
+
+    A listing that was under way meanwhile tells so; and if somebody keeps taking decisions away, or a
+    registry shows them in a way we do not understand, judging again at once would never end.
+    """
+
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
+        self._judged: dict[Key, tuple[Work, int, float]] = {}
+
+    def judged(self, task: Task) -> None:
+        """Note that a task was carried out."""
+        work, times, _ = self._judged.get(task.key, (None, 0, 0.0))
+        times = times + 1 if work == task.work else 1
+        self._judged[task.key] = (task.work, times, time.monotonic() + self._backoff.pause(times))
+
+    def let(self, task: Task) -> Task | None:
+        """Return the task, or None while it is held back."""
+        work, _, until = self._judged.get(task.key, (None, 0, 0.0))
+        return None if work == task.work and time.monotonic() < until else task
+
+    def forget(self, key: Key) -> None:
+        """Note that the registry tells of a decision."""
+        self._judged.pop(key, None)

@@ -32,7 +32,7 @@ class Governing:
     promoted: frozenset[int] = frozenset()
 
     def digest(self, convention: str) -> str:
-        """Return the digest of the policies together, as a decision names it."""
+        """Return one digest of the policies together."""
         from gate.policy import policy_digest  # noqa: PLC0415 - pydantic and YAML
         from gate.registry import policies_digest  # noqa: PLC0415 - imports mlflow
 

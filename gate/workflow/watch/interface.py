@@ -66,12 +66,13 @@ class WebhookRequest:
 class Task:
     """One version to look at.
 
-    ``enforced`` says that the registry enforces, and names the policies itself; ``deep`` that the files are
-    hashed even where their sizes are as they were.
+    ``asked`` is the digest of the policies that govern it; ``enforced`` says that the registry enforces,
+    and names them itself; ``deep`` that the files are hashed even where their sizes are as they were.
     """
 
     version: ListedVersion
     reason: Reason
+    asked: str = ""
     enforced: bool = False
     deep: bool = False
 
@@ -79,6 +80,11 @@ class Task:
     def key(self) -> tuple[str, int]:
         """The version's."""
         return self.version.key
+
+    @property
+    def work(self) -> tuple[Reason, str, int]:
+        """What tells it from other work on a version of that name and number."""
+        return self.reason, self.asked, self.version.created
 
 
 @dataclass(frozen=True, slots=True)

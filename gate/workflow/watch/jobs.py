@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from gate.errors import RegistryError, UsageError
+from gate.errors import UsageError
 from gate.workflow.watch.interface import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gate.registry import Decision
+    from gate.registry import Decision, Registry
     from gate.workflow.check import CheckRequest
     from gate.workflow.sources import Located
 
     Job = Mapping[str, Any]
 
 
-def check(request: CheckRequest, job: Job) -> Done:
+def check(request: CheckRequest, _job: Job) -> Done:
     """Judge the version and record the decision, unless somebody else did so meanwhile.
 
     Where only its policies changed, the recorded analysis is judged again if it suffices.
@@ -28,20 +28,29 @@ def check(request: CheckRequest, job: Job) -> Done:
     gate.errors.GateError
         It could not be judged, or the decision not be recorded.
     """
+    from gate.workflow.enforced import governing_policies  # noqa: PLC0415 - after the start
+    from gate.workflow.watch.plan import why_check  # noqa: PLC0415 - after the start
+
+    located = _located(request)
+    governing = governing_policies(request, located)
+    reason = why_check(
+        located.resolved,
+        governing.policies,
+        _registry(located).connection.naming,
+        request.options.convention,
+        enforced=governing.enforcing,
+    )
+    return Done(None) if reason is None else _judge(replace(request, stored=reason == "policy"))
+
+
+def _judge(request: CheckRequest) -> Done:
     from gate.workflow.check import check_source  # noqa: PLC0415 - after the start
 
-    decision = _decision(_located(request))
-    settled = decision is not None and decision.outcome != "error"
-    if decision is not None and settled and decision.policy_digest == job["asked"]:
-        return Done(None)
-    result = check_source(replace(request, stored=job["reason"] == "policy"))
+    result = check_source(request)
     if result.record_error is not None:
         raise result.record_error.__cause__ or result.record_error
-    return Done(
-        result.verdict.outcome,
-        result.recorded.run_id if result.recorded else "",
-        reused=result.reused,
-    )
+    run_id = result.recorded.run_id if result.recorded else ""
+    return Done(result.verdict.outcome, run_id, reused=result.reused)
 
 
 def compare_files(request: CheckRequest, job: Job) -> Done:
@@ -56,12 +65,12 @@ def compare_files(request: CheckRequest, job: Job) -> Done:
         The files could not be read, or the new check not be done.
     """
     located = _located(request)
-    decision = _decision(located)
+    decision = _registry(located).decision(located.resolved)
     if decision is None or decision.digest is None:
         return Done(None)
     if _as_judged(located, decision, deep=bool(job["deep"])):
         return Done(None)
-    return check(request, {**job, "asked": None})
+    return _judge(request)
 
 
 def give_up(request: CheckRequest, job: Job) -> Done:
@@ -104,21 +113,20 @@ def _located(request: CheckRequest) -> Located:
     return locate(request.source, request.address)
 
 
-def _decision(located: Located) -> Decision | None:
+def _registry(located: Located) -> Registry:
     if located.registry is None:
         raise UsageError(f"{located.resolved.uri} is no registered version")
-    return located.registry.decision(located.resolved)
+    return located.registry
 
 
 def _as_judged(located: Located, decision: Decision, *, deep: bool) -> bool:
     from gate.registry.pull import list_model, open_model  # noqa: PLC0415 - after the start
     from gate.workflow.stored import recorded_analysis  # noqa: PLC0415 - after the start
 
-    if located.registry is None:
-        raise RegistryError("there is no registry to compare with")
-    connection = located.registry.connection
+    registry = _registry(located)
+    connection = registry.connection
     if not deep:
-        judged = recorded_analysis(located.registry, located.resolved)
+        judged = recorded_analysis(registry, located.resolved)
         if judged is None:
             return True  # nothing to compare sizes with; the next hashing tells
         sizes = {file.path: file.size for file in judged.source.files}

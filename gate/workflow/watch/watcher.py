@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import ExitCode, RegistryError, UsageError
-from gate.workflow.watch.agenda import Agenda, Backoff
+from gate.workflow.watch.agenda import Agenda, Backoff, Untaken
 from gate.workflow.watch.crew import Crew
 from gate.workflow.watch.governing import Policies
 from gate.workflow.watch.interface import Done, Failure, Task
@@ -61,6 +61,7 @@ class Watcher:
         self._stopped = False
         self._newest = 0
         self._sweeps = 0
+        self._untaken = Untaken(self._errors)
         self._files_due: dict[tuple[str, int], tuple[float, float]] = {}
         self._last_sweep = 0.0
 
@@ -202,9 +203,15 @@ class Watcher:
             event("policy-not-understood", level=logging.ERROR, model=version.name, error=str(error))
             return None
         naming, convention = registry.connection.naming, self.request.options.convention
-        reason = why_check(version, governing, naming, convention)
+        if not version.ready:
+            return None
+        reason = why_check(
+            version.resolved, governing.policies, naming, convention, enforced=governing.enforced
+        )
         if reason is not None:
-            return Task(version, reason, governing.enforced)
+            asked = governing.digest(convention)
+            return self._untaken.let(Task(version, reason, asked, enforced=governing.enforced))
+        self._untaken.forget(version.key)
         if may_change(version, governing, naming):
             return self._files_task(version, enforced=governing.enforced)
         return None
@@ -225,7 +232,7 @@ class Watcher:
             return None
         deep = now >= hash_due
         self._files_due[version.key] = (now + listing, now + rehash if deep else hash_due)
-        return Task(version, "files", enforced, deep=deep)
+        return Task(version, "files", enforced=enforced, deep=deep)
 
     def _opened(self) -> Registry:
         if self._registry is None:
@@ -237,19 +244,11 @@ class Watcher:
         task = self.agenda.take()
         if task is None:
             return None
-        try:
-            asked = self._policies.of(task.version.name, self._opened()).digest(
-                self.request.options.convention
-            )
-        except (RegistryError, UsageError):  # the worker will find out why
-            asked = None
         return task, {
             "kind": "files" if task.reason == "files" else "check",
             "uri": task.version.uri,
-            "reason": task.reason,
             "enforced": task.enforced,
             "deep": task.deep,
-            "asked": asked,
         }
 
     def _finished(
@@ -285,6 +284,7 @@ class Watcher:
         if done.outcome == "error":
             self._retry(task, self._errors)
         else:
+            self._untaken.judged(task)
             self.agenda.finished(task)
 
     def _failed(

@@ -106,7 +106,7 @@ def test_a_model_that_takes_all_memory_stops_nobody_else(
 def test_a_check_that_takes_too_long_is_ended(models: Models, policy: Path, tmp_path: Path) -> None:
     version = models.register("slow", 6)
     with proxied(models.address) as proxy:
-        proxy.status = lambda path: time.sleep(8) if "/mlflow-artifacts/" in path else None  # type: ignore[func-returns-value]
+        proxy.status = lambda path: time.sleep(8) if "/mlflow-artifacts/" in path else None
         arguments = ("--policy", policy, "--model", "slow", "--once", "--timeout", "5s")
         with watcher(proxy.address, tmp_path, *arguments) as watching:
             assert watching.process.wait(120) == 3, watching.log
@@ -160,7 +160,7 @@ def test_it_ends_when_it_is_asked_to(
     version = models.register(name, 9)
     with proxied(models.address) as proxy:
         stuck = "/mlflow-artifacts/"
-        proxy.status = lambda path: time.sleep(60) if stuck in path else None  # type: ignore[func-returns-value]
+        proxy.status = lambda path: time.sleep(60) if stuck in path else None
         with watcher(proxy.address, tmp_path, "--policy", policy, "--model", name) as watching:
             until(lambda: watching.workers() and proxy.requests > 4)
             time.sleep(1)
