@@ -72,7 +72,7 @@ def test_another_model_is_asked_of_who_knows_it() -> None:
 
     def elsewhere(spec: str, one: PastVersion) -> Baseline:
         asked.append((spec, one.name))
-        return Baseline(spec, spec, with_alpha(1, 2.0).analysis, "as given")
+        return Baseline(spec, spec, with_alpha(7, 2.0).analysis, "as given")
 
     versions = series([3.0])
     rule = "metric: model.alpha, against: 'models:/other/7', max_increase: {absolute: 0.5}"
