@@ -3,7 +3,7 @@
     python -m docs.generate            # write
     python -m docs.generate --check    # exit 1 and say which page is stale
 
-Pages: the commands (from the command line itself), the metrics and flags (from their tables), the
+Pages: the commands (from the command line itself), the metrics, flags and settings (from their tables), the
 policy language and its JSON schema (from the policy room).
 """
 
@@ -105,10 +105,34 @@ def policy_schema() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def settings_page() -> str:
+    """Return the table of environment variables: those of flags, and those of none."""
+    import typer  # noqa: PLC0415
+
+    from gate.cli.main import app  # noqa: PLC0415
+    from gate.cli.settings import GROUPS  # noqa: PLC0415
+
+    lines = [_MADE, "# Settings\n", "Variables that are no flag's; an empty one counts as unset."]
+    for title, settings in GROUPS.items():
+        lines += [f"\n## {title}\n", "| variable | meaning |", "|---|---|"]
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in settings.items()]
+    lines += ["\n## Flags\n", "A flag on the command line goes before its variable.\n"]
+    lines += ["| variable | flag |", "|---|---|"]
+    uses: dict[str, list[str]] = {}
+    for path, command in _walk(typer.main.get_command(app), "gate"):
+        for parameter in command.params:
+            if isinstance(getattr(parameter, "envvar", None), str):
+                flag = next((name for name in parameter.opts if name.startswith("--")), "the argument")
+                uses.setdefault(parameter.envvar, []).append(f"`{path}` {flag}")
+    lines += [f"| `{name}` | {', '.join(flags)} |" for name, flags in sorted(uses.items())]
+    return "\n".join(lines) + "\n"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/commands.md": commands_page,
     "docs/metrics.md": metrics_page,
     "docs/reference/flags.md": flags_page,
+    "docs/reference/settings.md": settings_page,
     "docs/reference/policy.md": policy_page,
     "docs/reference/policy.schema.json": policy_schema,
 }
