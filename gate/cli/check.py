@@ -34,6 +34,17 @@ def check(
             help="Record the decision in the registry.  [default: for models:/NAME/V and aliases]",
         ),
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            envvar="GATE_WAIT",
+            help="Judge nothing here: wait for the decision that gate watch makes, and report it.",
+        ),
+    ] = False,
+    timeout: Annotated[
+        str, typer.Option("--timeout", envvar="GATE_TIMEOUT", help="Longest wait: 90s, 30m, 2h.")
+    ] = "30m",
     fail_on: Annotated[
         str,
         typer.Option("--fail-on", envvar="GATE_FAIL_ON", help="block or warn: what makes the exit code 1."),
@@ -58,7 +69,10 @@ def check(
     from gate.workflow.check import CheckRequest, check_source  # noqa: PLC0415
     from gate.workflow.measure import MeasureOptions  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
+    from gate.workflow.wait import seconds, wait_for_decision  # noqa: PLC0415
 
+    if wait and record:
+        raise UsageError("--wait records nothing itself", hint="Leave out --record.")
     strictness = _fail_on(fail_on)
     deliveries = _deliveries(format_name or [], output or [])
     request = CheckRequest(
@@ -70,8 +84,13 @@ def check(
         address=RegistryAddress(tracking_uri, registry_uri),
         waivers=waivers,
     )
-    with progress(quiet=quiet) as report:
-        result = check_source(request, report)
+    if wait:
+        result = wait_for_decision(
+            request, seconds(timeout), None if quiet else lambda words: say(f"gate: {words}")
+        )
+    else:
+        with progress(quiet=quiet) as report:
+            result = check_source(request, report)
     for chosen, path in deliveries:
         deliver(chosen.verdict(result.verdict), path)
     if not quiet:

@@ -19,11 +19,14 @@ from gate.cli import (
     demo,
     doctor,
     history,
+    init,
     keys,
+    override,
     policy,
     policy_push,
     promote,
     study,
+    verify,
     waive,
     watch,
 )
@@ -50,7 +53,10 @@ app.command("history")(history.history)
 app.command("study")(study.study)
 app.command("calibrate")(calibrate.calibrate)
 app.command("waive")(waive.waive)
+app.command("override")(override.override)
+app.command("verify")(verify.verify)
 app.command("watch")(watch.watch)
+app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 policy.app.command("push")(policy_push.push)

@@ -93,8 +93,33 @@ def load_signing_key(environment: Mapping[str, str] | None = None) -> SigningKey
     if text := variables.get(KEY_VARIABLE):
         return parse_signing_key(text.encode(), f"the key in {KEY_VARIABLE}", passphrase)
     if path := variables.get(FILE_VARIABLE):
-        return parse_signing_key(_read(Path(path)), f"the key file {printable(path)}", passphrase)
+        return load_key_file(Path(path), variables)
     return None
+
+
+def load_key_file(path: Path, environment: Mapping[str, str] | None = None) -> SigningKey:
+    """Return the private key in a file; ``GATE_SIGNING_KEY_PASSPHRASE`` unlocks it.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        As :func:`load_signing_key`.
+    """
+    variables = os.environ if environment is None else environment
+    passphrase = variables.get(PASSPHRASE_VARIABLE) or None
+    return parse_signing_key(_read(path), f"the key file {printable(str(path))}", passphrase)
+
+
+def trusted_half(pem: bytes, what: str, role: Role, models: Sequence[str] = ("*",)) -> TrustedKey:
+    """Return the public half of a private key, trusted with ``role`` for ``models``.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        As :func:`parse_signing_key`.
+    """
+    key = parse_signing_key(pem, what, os.environ.get(PASSPHRASE_VARIABLE) or None)
+    return TrustedKey(key.id, role, _public_pem(key.private.public_key()), tuple(models))
 
 
 def parse_signing_key(pem: bytes, what: str, passphrase: str | None = None) -> SigningKey:
