@@ -182,7 +182,11 @@ class Reader:
             self._baselines[place] = Baselines(version.analysis, resolve)
         own = rule.against is not None and rule.against != POLICY_BASELINE
         specs = (rule.against or "",) if own else self._policy.baseline.use
-        found = self._baselines[place].find(specs, spectral=rule.metric.level in _SPECTRAL)
+        found = self._baselines[place].find(
+            specs,
+            spectral=rule.metric.level in _SPECTRAL,
+            partial=self._policy.baseline.partial == "compare",
+        )
         if rule.operator.compares and found.state != "comparable":
             return None
         reference = found.reference if found.state == "comparable" else None

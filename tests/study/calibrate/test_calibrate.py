@@ -50,7 +50,7 @@ def test_the_interval_holds_the_true_rate_as_often_as_it_says() -> None:
         low, high = 0.010318, 0.138043  # 2.5 % and 97.5 % quantiles of Beta(3, 58)
         inside += low <= rate <= high
         rates.append(rate)
-    assert np.mean(rates) == pytest.approx(3 / 61, abs=4 * np.std(rates) / math.sqrt(repeats))
+    assert np.mean(rates) == pytest.approx(3 / 61, abs=4 * float(np.std(rates)) / math.sqrt(repeats))
     assert inside / repeats == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / repeats))
 
 

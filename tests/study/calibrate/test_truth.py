@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,9 @@ from gate.study.calibrate.truth import (
     good_history,
 )
 from tests.study.calibrate.histories import series, version
+
+if TYPE_CHECKING:
+    from gate.study.calibrate.interface import Fate
 
 PROMOTED = (Selector.parse("alias:champ*"), Selector.parse("stage:production"))
 BACK = (Selector.parse("tag:rolled_back"), Selector.parse("tag:verdict=withdrawn*"))
@@ -126,8 +129,8 @@ def test_a_version_promoted_again_stands() -> None:
 
 
 def test_the_history_counts_more_than_what_stands_now_and_less_than_a_tag() -> None:
-    past = ("rolled back", "alias champion went back to version 2")
+    past: tuple[Fate, str] = ("rolled back", "alias champion went back to version 2")
     assert fate_of(Facts(("champion",), past=past), PROMOTED, BACK)[0] == "rolled back"
-    promoted = ("promoted", "alias champion, by its history")
+    promoted: tuple[Fate, str] = ("promoted", "alias champion, by its history")
     assert fate_of(Facts(past=promoted), PROMOTED, BACK) == promoted
     assert fate_of(Facts(tags={"rolled_back": "yes"}, past=promoted), PROMOTED, BACK)[0] == "rolled back"
