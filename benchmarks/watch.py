@@ -70,7 +70,7 @@ def run(options: Options) -> Section:
     from tests.mlflow_server import running_server  # noqa: PLC0415 - the tests' way to start a real server
 
     names = SUBJECTS[:1] if options.quick else SUBJECTS
-    count = 4 if options.quick else 48
+    count = 4 if options.quick else 30
     rows, slowest, cost = [], 0.0, 0.0
     with (
         tempfile.TemporaryDirectory(prefix="gate-bench-watch-") as name,

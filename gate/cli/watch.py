@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gate.workflow.watch import WebhookRequest
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LEAST_MEMORY = 384 << 20
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -142,7 +143,7 @@ def watch(
 
 
 def _seconds(flag: str, text: str, *, least: float) -> float:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip())
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip(), re.ASCII)
     seconds = -1.0 if found is None else float(found[1]) * _UNITS[found[2]]
     if seconds < least:
         raise UsageError(
@@ -153,12 +154,12 @@ def _seconds(flag: str, text: str, *, least: float) -> float:
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([KMGT]?)(?:i?B)?", text.strip())
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([KMGT]?)(?:i?B)?", text.strip(), re.ASCII)
     size = 0 if found is None else int(float(found[1]) * _BYTES[found[2]])
-    if size < 256 << 20:
+    if size < _LEAST_MEMORY:
         raise UsageError(
-            f"--memory takes a size of at least 256M, not {text!r}",
-            hint="Write a number and M or G, such as 4G; a worker needs some 200M before it reads a model.",
+            f"--memory takes a size of at least 384M, not {text!r}",
+            hint="Write a number and M or G, such as 4G; a worker needs some 270M before it reads a model.",
         )
     return size
 

@@ -54,7 +54,7 @@ def proxied(upstream: str | None) -> Iterator[Proxy]:
     class Handler(_Handler):
         state = proxy
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     proxy.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -64,6 +64,11 @@ def proxied(upstream: str | None) -> Iterator[Proxy]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: those who ask are killed while they wait for the answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from tests.workflow.watch.registry import Models
 
-ENDS = [4 + 13 * life % 37 for life in range(22)]
-"""Numbers of the requests that are never answered; a check takes some thirty, so that the ends fall on
-every stage of recording in turn."""
+ENDS = [8 + 37 * life % 101 for life in range(22)]
+"""Numbers of the requests that are never answered, 8 to 106.  A check makes some 70, after a dozen of the
+start, so that the ends fall on every stage of a check, and some lives get to a second one."""
 
 
 @pytest.mark.timeout(900)  # some 25 processes are started one after the other
