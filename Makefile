@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TORCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs bench fuzz soak clean
+.PHONY: help setup demo test lint types docs bench contest fuzz soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ docs: $(STAMP) ## the pages made from code are current, the README's help texts 
 
 bench: $(STAMP) ## measure speed and memory side by side; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+contest: $(STAMP) ## train 272 small networks and study them (half an hour); writes docs/explanation/mini-contest.md
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet torch==$(or $(TORCH),2.13.0)
+	$(BIN)/python -m benchmarks.contest
 
 fuzz: $(STAMP) ## attack every reader for a while: SECONDS=60 each
 	$(BIN)/python -m tests.fuzz --seconds $${SECONDS_EACH:-60}

@@ -6,6 +6,7 @@ and the other its baseline (and its anchor).  A rule that compares nothing is as
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +19,12 @@ from gate.policy.interface import Baseline
 from gate.policy.kinds.change import MaxIncrease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from gate.analysis.interface import Analysis
-    from gate.policy.interface import Verdict
+    from gate.policy.interface import RuleResult, Verdict
     from gate.policy.rules import Policy, Rule
 
 POLICIES: Final = ("default", "strict")
@@ -72,14 +75,21 @@ def rates(family: str, copies: Sequence[Analysis]) -> tuple[Rate, ...]:
     """Judge every ordered pair of ``copies`` and count."""
     policies = load_policies([packaged_policy(name) for name in POLICIES])
     asked = _asked(policies)
-    widened = [_with_tolerances(policy) for policy in policies]
     outcomes = np.full((len(copies), len(copies), len(asked)), "", dtype=object)
+    rises = np.full(outcomes.shape, -np.inf)
+    widened = [_without_tolerance(policy) for policy in policies]
     for row, candidate in enumerate(copies):
         for column, baseline in enumerate(copies):
             if row != column:
-                outcomes[row, column] = _outcomes(judged(candidate, baseline, widened), policies)
+                verdict = judged(candidate, baseline, widened)
+                outcomes[row, column] = _outcomes(verdict, policies)
+                rises[row, column, len(policies) :] = [_rise(rule) for rule in verdict.rules]
         say(f"{family}: {row + 1} of {len(copies)} copies judged")
-    return tuple(_rate(family, each, outcomes[:, :, place]) for place, each in enumerate(asked))
+    return tuple(
+        _rate(family, replace(each, tolerance=tolerance), outcomes[:, :, place], rises[:, :, place])
+        for place, each in enumerate(asked)
+        for tolerance in ((None,) if each.tolerance is None else TOLERANCES)
+    )
 
 
 def judged(candidate: Analysis, baseline: Analysis, policies: Sequence[Policy]) -> Verdict:
@@ -93,39 +103,37 @@ def judged(candidate: Analysis, baseline: Analysis, policies: Sequence[Policy]) 
 
 
 def _asked(policies: Sequence[Policy]) -> list[_Asked]:
-    """Return the policies themselves, then their rules with the variants, in the order of a verdict."""
+    """Return the policies themselves, then their rules and those without a tolerance, as in a verdict."""
     whole = [_Asked(policy.name, WHOLE, "block", compares=True) for policy in policies]
     rules = [
         _Asked(policy.name, rule.id, rule.severity, rule.operator.compares, tolerance)
         for policy in policies
         for rule in policy.rules
-        for tolerance in (None, *_tried(rule))
+        for tolerance in (None, *[0.0] * len(_bare(rule)))
     ]
     return whole + rules
 
 
-def _tried(rule: Rule) -> tuple[float, ...]:
-    fits = rule.metric.id == _METRIC and isinstance(rule.operator, MaxIncrease)
-    return TOLERANCES if fits else ()
+def _without_tolerance(policy: Policy) -> Policy:
+    """Return the policy with each rule on AlphaHat followed by itself with ``absolute: 0``."""
+    return replace(policy, rules=tuple(each for rule in policy.rules for each in (rule, *_bare(rule))))
 
 
-def _with_tolerances(policy: Policy) -> Policy:
-    """Return the policy with each rule on AlphaHat followed by itself under other tolerances."""
-    return replace(policy, rules=tuple(each for rule in policy.rules for each in (rule, *_variants(rule))))
-
-
-def _variants(rule: Rule) -> list[Rule]:
-    """Return informative variants: they must not change what the policy as a whole decides."""
-    if not isinstance(rule.operator, MaxIncrease):
+def _bare(rule: Rule) -> list[Rule]:
+    """Return the rule with ``absolute: 0``, informative: it must not change what the policy decides."""
+    if rule.metric.id != _METRIC or not isinstance(rule.operator, MaxIncrease):
         return []
     return [
-        replace(
-            rule,
-            severity="info",
-            operator=MaxIncrease(replace(rule.operator.tolerance, absolute=tolerance)),
-        )
-        for tolerance in _tried(rule)
+        replace(rule, severity="info", operator=MaxIncrease(replace(rule.operator.tolerance, absolute=0.0)))
     ]
+
+
+def _rise(rule: RuleResult) -> float:
+    """Return by how much the figure rose; infinitely where a layer left it, which no tolerance forgives."""
+    if rule.layers:
+        return math.inf
+    now, then = rule.value, rule.baseline_value
+    return now - then if isinstance(now, float) and isinstance(then, float) else -math.inf
 
 
 def _outcomes(verdict: Verdict, policies: Sequence[Policy]) -> list[str]:
@@ -134,18 +142,28 @@ def _outcomes(verdict: Verdict, policies: Sequence[Policy]) -> list[str]:
     return [*whole, *[rule.outcome for rule in verdict.rules]]
 
 
-def _rate(family: str, asked: _Asked, outcomes: np.ndarray[tuple[int, int], np.dtype[np.object_]]) -> Rate:
+def _rate(family: str, asked: _Asked, outcomes: NDArray[np.object_], rises: NDArray[np.float64]) -> Rate:
     apart = ~np.eye(len(outcomes), dtype=bool)
+    failed = np.asarray(outcomes == "failed", dtype=bool)
+    if asked.tolerance is not None:
+        failed &= rises > asked.tolerance
     if asked.compares:
-        seen, interval = outcomes[apart], over_pairs(outcomes == "failed")
-    else:  # the same whatever the baseline
-        seen = outcomes[:, 0].copy()
-        seen[0] = outcomes[0, 1]
-        interval = wilson(float((seen == "failed").mean()), len(seen))
-    return _counted(family, asked, seen.tolist(), interval)
+        return _counted(family, asked, outcomes[apart], failed[apart], over_pairs(failed))
+    column = np.where(np.arange(len(outcomes)) == 0, 1, 0)  # the same whatever the baseline
+    each = np.arange(len(outcomes)), column
+    return _counted(
+        family, asked, outcomes[each], failed[each], wilson(float(failed[each].mean()), len(outcomes))
+    )
 
 
-def _counted(family: str, asked: _Asked, seen: list[str], interval: Interval) -> Rate:
+def _counted(
+    family: str,
+    asked: _Asked,
+    outcomes: NDArray[np.object_],
+    failed: NDArray[np.bool_],
+    interval: Interval,
+) -> Rate:
+    seen = outcomes.tolist()
     return Rate(
         family=family,
         policy=asked.policy,
@@ -154,7 +172,7 @@ def _counted(family: str, asked: _Asked, seen: list[str], interval: Interval) ->
         compares=asked.compares,
         tolerance=asked.tolerance,
         trials=len(seen),
-        failed=seen.count("failed"),
+        failed=int(failed.sum()),
         inconclusive=seen.count("inconclusive"),
         not_applicable=seen.count("not_applicable"),
         rate=interval.rate,
@@ -162,11 +180,3 @@ def _counted(family: str, asked: _Asked, seen: list[str], interval: Interval) ->
         high=interval.high,
         effective=interval.effective,
     )
-
-
-def spread(copies: Mapping[str, Sequence[Analysis]]) -> dict[str, float]:
-    """Return the standard deviation of AlphaHat between the copies of each family."""
-    return {
-        family: float(np.std([analysis.model.alpha_weighted for analysis in found], ddof=1))
-        for family, found in copies.items()
-    }

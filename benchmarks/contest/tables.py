@@ -29,19 +29,20 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """Return the rows as instances of a dataclass whose fields are text, numbers, booleans or None."""
+    """Return the rows as instances of a dataclass whose fields are text, booleans, numbers or None."""
     kinds = get_type_hints(kind)
     return [kind(**{name: _read(row[name], kinds[name]) for name in kinds}) for row in read_table(path)]
 
 
 def _read(text: str, kind: Any) -> Any:
-    if kind is str:
-        return text
-    if kind is bool:
+    kinds = {kind, *get_args(kind)}
+    if bool in kinds:
         return text == "True"
+    if not kinds & {int, float}:
+        return text
     if not text:
         return None
-    return int(text) if kind is int or int in get_args(kind) else float(text)
+    return int(text) if int in kinds else float(text)
 
 
 def number(text: str) -> float | None:
