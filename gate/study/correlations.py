@@ -45,7 +45,7 @@ def correlate(
 
 
 def _scaled(columns: Sequence[Sequence[float | None]]) -> Array:
-    """Return metrics × models about 0 and at most 1 in size; NaN where a metric has no value, or no spread."""
+    """Return metrics × models about 0, at most 1 in size; NaN where a metric has no value, or no spread."""
     return np.array([_centred(np.array(column, dtype=np.float64)) for column in columns])
 
 

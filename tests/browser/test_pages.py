@@ -8,9 +8,11 @@ import pytest
 
 from gate.report import render_analysis, render_verdict
 from gate.report.history import history_format
+from gate.study.formats import render_study
 from tests.browser.screenshots import MEAN, compare, difference
 from tests.report import samples
 from tests.report.test_history import sample_history
+from tests.study import samples as studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +34,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "analysis": lambda: render_analysis(samples.transformer(), "html"),
     "history": lambda: history_format("html").history(sample_history(everything=False)),
     "index": lambda: history_format("html").history(sample_history(everything=True)),
+    "study": lambda: render_study(studies.plain(), "html"),
+    "hostile study": lambda: render_study(studies.hostile(), "html"),
 }
 
 

@@ -13,41 +13,25 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from gate.errors import UsageError
-from gate.study import LeftOut, ModelRow, Study, study
+from gate.study import ModelRow, Study, study
 from gate.study.formats import StudyFormatName, render_study, study_format, study_format_name
+from tests.study import samples
 from tests.study.build import QUICK, planted, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOSTILE = "</svg><script>alert(1)</script>\"'&`|\n\u202e=@x"
 NAMES = get_args(StudyFormatName)
 
 
-@pytest.fixture(scope="module")
-def planted_study() -> Study:
-    table = rows(planted([-1, -1, -1], [0, 1, 2]))
-    table = [
-        ModelRow(row.model, {**row.metrics, "mine": float(index)},
-                 {**row.qualities, "train_accuracy": index / 36}, row.labels)
-        for index, row in enumerate(table)
-    ]  # fmt: skip
-    return study(table, "depth", "test_accuracy", training_quality="train_accuracy", settings=QUICK)
+@pytest.fixture(scope="module", name="planted_study")
+def fixture_planted_study() -> Study:
+    return samples.plain()
 
 
-@pytest.fixture(scope="module")
-def hostile() -> Study:
-    """Every name in a study is a stranger's."""
-    table = [
-        ModelRow(HOSTILE + row.model, {HOSTILE: row.metrics["alpha"], HOSTILE + "2": float(index)},
-                 {HOSTILE: row.qualities["test_accuracy"], HOSTILE + "train": float(index)},
-                 {HOSTILE: HOSTILE + row.labels["depth"]})
-        for index, row in enumerate(rows(planted([-1, -1], [0, 1])))
-    ]  # fmt: skip
-    return study(
-        table, HOSTILE, HOSTILE, training_quality=HOSTILE + "train", settings=QUICK,
-        left_out=[LeftOut(HOSTILE, HOSTILE)], notes=[HOSTILE], sources=[HOSTILE],
-    )  # fmt: skip
+@pytest.fixture(scope="module", name="hostile")
+def fixture_hostile() -> Study:
+    return samples.hostile()
 
 
 def test_json_has_the_contracts_keys(planted_study: Study) -> None:
