@@ -14,6 +14,7 @@ from gate.cli import (
     analyze,
     calibrate,
     check,
+    compare,
     convert,
     db,
     demo,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("analyze")(analyze.analyze)
 app.command("check")(check.check)
 app.command("promote")(promote.promote)
+app.command("compare")(compare.compare)
 app.command("convert")(convert.convert)
 app.command("history")(history.history)
 app.command("study")(study.study)

@@ -24,6 +24,7 @@ from gate.text import printable
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from gate.analysis.comparison import Comparison
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Verdict
     from gate.report.history.interface import History
@@ -55,7 +56,7 @@ class JsonFormat:
         return dumps(analysis)
 
 
-def dumps(value: Analysis | Verdict | History | TestReport) -> str:
+def dumps(value: Analysis | Verdict | History | TestReport | Comparison) -> str:
     """Return ``value`` as indented JSON with a final newline."""
     return _readable(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
