@@ -31,7 +31,7 @@ def trained(seed: int, *, spoiled: bool) -> tuple[dict[str, Any], float]:
     order = generator.permutation(len(data.target))
     train, test = order[:1200], order[1200:]
     labels = generator.permutation(data.target[train]) if spoiled else data.target[train]
-    network = MLPClassifier((64, 48), max_iter=12, random_state=seed, learning_rate_init=0.003)
+    network = MLPClassifier((64, 48), max_iter=8, random_state=seed, learning_rate_init=0.003)
     network.fit(data.data[train] / 16, labels)
     weights = {f"layers.{place}.weight": w.T.astype(np.float32) for place, w in enumerate(network.coefs_)}
     return weights, float(network.score(data.data[test] / 16, data.target[test]))

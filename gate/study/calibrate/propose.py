@@ -96,12 +96,13 @@ def calibrate(
     )
     proposal = _proposal(base, tuning, versions)
     expected = _expected(tuning, rules)
-    draft = _draft(history, base, tuning, rules, target, expected, source)
+    then = history.replayed(base)
+    draft = _draft(history, then, base, tuning, rules, target, expected, source)
     text = written(proposal, head_of(draft), {rule.id: about_rule(rule, draft) for rule in rules})
     final = parse_policy(text, "the proposed policy")
     if policy_digest(final, convention) != policy_digest(proposal, convention):
         raise AssertionError("the proposed policy does not read back as it was meant")
-    return _measured(draft, history, base, final, text, (*_notes(tuning, versions, target), RESOLVED, *notes))
+    return _measured(draft, history, then, final, text, (*_notes(tuning, versions, target), RESOLVED, *notes))
 
 
 def _tuned(
@@ -170,6 +171,7 @@ def _expected(tuning: Tuning, rules: Sequence[TunedRule]) -> tuple[float | None,
 
 def _draft(
     history: _History,
+    done: Sequence[Replayed],
     base: Policy,
     tuning: Tuning,
     rules: tuple[TunedRule, ...],
@@ -178,7 +180,7 @@ def _draft(
     source: Sequence[str],
 ) -> Calibration:
     """Return the calibration as far as the file's own comments need it."""
-    done, judged = history.replayed(base), history.judged
+    judged = history.judged
     good = history.refused(done, judged.good)
     bad = history.refused(done, judged.bad)
     smallest = smallest_history(target)
@@ -209,13 +211,13 @@ def _draft(
 def _measured(
     draft: Calibration,
     history: _History,
-    base: Policy,
+    then: Sequence[Replayed],
     final: Policy,
     text: str,
     notes: tuple[str, ...],
 ) -> Calibration:
     """Replay the policy as it reads back, and add what it did."""
-    then, now = history.replayed(base), history.replayed(final)
+    now = history.replayed(final)
     judged = history.judged
     return replace(
         draft,

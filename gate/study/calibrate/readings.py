@@ -148,6 +148,7 @@ class Reader:
         self._standing = standing
         self._elsewhere = elsewhere
         self._baselines: dict[int, Baselines] = {}
+        self._results: dict[tuple[int, Rule], RuleResult | None] = {}
 
     def covered(self, place: int) -> bool:
         """Tell whether enough of the version was measured for the policy to have an opinion."""
@@ -156,8 +157,11 @@ class Reader:
 
     def result(self, place: int, rule: Rule) -> RuleResult | None:
         """Return what ``rule`` says of a version, None where it has nothing to compare with."""
-        evidence = self._evidence(place, rule)
-        return None if evidence is None else rule.operator.evaluate(rule, evidence)
+        if (place, rule) not in self._results:
+            evidence = self._evidence(place, rule)
+            said = None if evidence is None else rule.operator.evaluate(rule, evidence)
+            self._results[place, rule] = said
+        return self._results[place, rule]
 
     def reading(self, place: int, rule: Rule, knob: Knob) -> float | None:
         """Return the tightest setting at which the version passes; see the module's docstring."""
