@@ -152,11 +152,11 @@ def _listing(place: _Place) -> float:
     """Return the seconds of a sweep over so many versions that are none of its business."""
     registry = _connect(place)
     client = registry.connection.client
-    source = client.get_model_version("w1-0", "1").source
+    known = client.get_model_version("w1-0", "1")
     for number in range(place.versions):
         if number % 10 == 0:
             client.create_registered_model(f"many {number // 10}")
-        client.create_model_version(f"many {number // 10}", source)
+        client.create_model_version(f"many {number // 10}", known.source, known.run_id)
     command = [sys.executable, "-c", "from gate.cli import main; main()", "watch", "--once"]
     command += ["--tracking-uri", place.address, "--model", "nothing"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
