@@ -10,7 +10,7 @@ version, once it was there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gate.policy import error_verdict, judge, nothing_verdict
@@ -114,11 +114,25 @@ def baselines_of(
             held = [at for at in earlier if at in standing and versions[at].fate != "rolled back"]
             return _newest(spec, versions, held)
         if spec.startswith("version:"):
-            wanted = [at for at in earlier if str(versions[at].version) == spec.removeprefix("version:")]
-            return _newest(spec, versions, wanted, "that version was not there yet")
+            return _numbered(spec, versions, earlier, version, elsewhere)
         return elsewhere(spec, version)
 
     return resolve
+
+
+def _numbered(
+    spec: str,
+    versions: Sequence[PastVersion],
+    earlier: Sequence[int],
+    version: PastVersion,
+    elsewhere: Elsewhere,
+) -> Baseline:
+    """Find a version by its number, also where the history begins after it."""
+    number = int(spec.removeprefix("version:"))
+    wanted = [at for at in earlier if versions[at].version == number]
+    if wanted or version.registered is None or number >= version.version:
+        return _newest(spec, versions, wanted, "that version was not there yet")
+    return replace(elsewhere(f"models:/{version.registered}/{number}", version), spec=spec)
 
 
 def _newest(

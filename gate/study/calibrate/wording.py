@@ -38,7 +38,7 @@ def short(found: Share) -> str:
 def expectation(calibration: Calibration) -> str:
     """Return what share of good versions the whole policy is expected to refuse."""
     return (
-        f"expected to refuse at most {percent(calibration.expected)} of good versions "
+        f"expected to refuse {percent(calibration.expected)} of good versions "
         f"(95 % interval {between(calibration.low, calibration.high)})"
     )
 

@@ -149,3 +149,18 @@ def test_too_little_coverage_refuses_and_no_rule_is_blamed() -> None:
     found = replayed([thin], "metric: layer.alpha, within: [4, 6]")
     assert outcomes(found) == ["blocked"]
     assert found.rules[0].alone == 0
+
+
+def test_a_numbered_version_before_the_history_begins_is_looked_up() -> None:
+    asked = []
+
+    def elsewhere(spec: str, one: PastVersion) -> Baseline:
+        asked.append((spec, one.version))
+        return Baseline(spec, spec, with_alpha(1, 3.0).analysis, "as given")
+
+    versions = [with_alpha(8, 3.2), with_alpha(9, 3.9)]  # as with --last 2
+    rule = "metric: model.alpha, against: 'version:1', max_increase: {absolute: 0.5}"
+    found = backtest([policy(rule)], versions, good_history(versions), elsewhere=elsewhere).policies[0]
+    assert asked == [("models:/net/1", 8), ("models:/net/1", 9)]
+    assert outcomes(found) == ["passed", "blocked"]
+    assert found.versions[1].baselines[0].spec == "version:1"
