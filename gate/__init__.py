@@ -7,8 +7,8 @@ A model version flows one way through the rooms of this package; nothing flows b
 
 ``gate.analysis`` joins reading and measuring into one value, ``gate.workflow`` wires the rooms
 into what a command does, and ``gate.cli`` parses, calls and prints.  ``gate.api`` is the same for
-Python: :func:`analyze`, :func:`check`, :func:`to_frame` and :func:`to_weightwatcher_frame` are
-reached from here, and loaded when they are first used.
+Python: :func:`analyze`, :func:`check`, :func:`verify`, :func:`to_frame` and
+:func:`to_weightwatcher_frame` are reached from here, and loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from gate.analysis.interface import Analysis
-    from gate.api import analyze, check, to_frame, to_weightwatcher_frame
+    from gate.api import analyze, check, to_frame, to_weightwatcher_frame, verify
     from gate.errors import GateError
     from gate.policy.interface import Verdict
 
 __version__ = "0.1.0"
 
-__all__ = ["Analysis", "GateError", "Verdict", "analyze", "check", "to_frame", "to_weightwatcher_frame"]
+__all__ = [
+    "Analysis",
+    "GateError",
+    "Verdict",
+    "analyze",
+    "check",
+    "to_frame",
+    "to_weightwatcher_frame",
+    "verify",
+]
 
 _HOMES: Final = {
     "Analysis": "gate.analysis.interface",

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Verdict
+    from gate.report.verification import Verification
     from gate.spectra.executors import Executor
     from gate.spectra.interface import Group
     from gate.workflow.measure import MeasureOptions
 
-__all__ = ["analyze", "check", "to_frame", "to_weightwatcher_frame"]
+__all__ = ["analyze", "check", "to_frame", "to_weightwatcher_frame", "verify"]
 
 
 def analyze(
@@ -205,6 +206,83 @@ def check(
     if result.record_error is not None:
         raise result.record_error
     return result.verdict
+
+
+def verify(
+    source: str | None = None,
+    *,
+    keys: str | os.PathLike[str] | None = None,
+    policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    model: str | os.PathLike[str] | None = None,
+    envelope: str | os.PathLike[str] | None = None,
+    verdict: str | os.PathLike[str] | None = None,
+    tracking_uri: str | None = None,
+    registry_uri: str | None = None,
+) -> Verification:
+    """Return only if the signed decisions on a model hold and passed: the line before it is loaded.
+
+    Parameters
+    ----------
+    source:
+        ``models:/NAME/V`` or ``models:/NAME@alias``; None to verify from files alone, which takes
+        ``envelope`` and ``model``.
+    keys:
+        File or folder of trusted keys, by default what ``GATE_TRUSTED_KEYS`` names.
+    policies:
+        Policies, by file or packaged name, that must each have decided as they are now; by default
+        those that the registry enforces, else whatever decided.
+    model:
+        Folder or file that is about to be loaded: it is hashed in the place of the registry's files.
+    envelope:
+        File of signed decisions (``verdict.intoto.jsonl``) in the place of the registry's.
+    verdict:
+        A ``verdict.json`` that must be the one that was decided by.
+    tracking_uri, registry_uri:
+        As for :func:`gate.analyze`.
+
+    Returns
+    -------
+    gate.report.verification.Verification
+        What was found, decision by decision.
+
+    Raises
+    ------
+    gate.registry.attestation.AttestationError
+        A decision is missing, does not hold, or did not pass; the message says which and why.
+    gate.errors.UsageError
+        There is nothing to verify, or no trusted key.
+    gate.errors.RegistryError, gate.errors.ModelError
+        The registry or the files could not be read.
+
+    Examples
+    --------
+    >>> import gate, mlflow
+    >>> path = mlflow.artifacts.download_artifacts("models:/fraud@champion")  # doctest: +SKIP
+    >>> gate.verify("models:/fraud@champion", model=path, keys="gate-config/keys")  # doctest: +SKIP
+    >>> loaded = mlflow.onnx.load_model(path)  # doctest: +SKIP
+    """
+    from gate.registry.attestation import AttestationError  # noqa: PLC0415 - `import gate.api` stays light
+    from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
+    from gate.workflow.verify import VerifyRequest, verify_decisions  # noqa: PLC0415
+
+    found = verify_decisions(
+        VerifyRequest(
+            source=source,
+            keys=_path(keys),
+            policies=_paths(policies),
+            envelope=_path(envelope),
+            model=_path(model),
+            verdict=_path(verdict),
+            address=RegistryAddress(tracking_uri, registry_uri),
+        )
+    )
+    if not (found.valid and found.passed):
+        raise AttestationError(f"{found.subject}: {found.headline.lower()}: {'; '.join(found.failures())}")
+    return found
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _address(source: object) -> str | None:

@@ -50,6 +50,14 @@ def waive(
             "--file", "-o", envvar="GATE_WAIVERS", help="The file to add it to; made where it is missing."
         ),
     ] = Path("waivers.yaml"),
+    sign: Annotated[
+        bool,
+        typer.Option(
+            "--sign",
+            envvar="GATE_SIGN",
+            help="Sign it with the key of the role waive in GATE_SIGNING_KEY or GATE_SIGNING_KEY_FILE.",
+        ),
+    ] = False,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
     quiet: options.Quiet = False,
@@ -71,6 +79,7 @@ def waive(
         expires=expires,
         file=file,
         policy=policy,
+        sign=sign,
         address=RegistryAddress(tracking_uri, registry_uri),
     )
     with progress(quiet=quiet) as report:

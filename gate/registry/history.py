@@ -27,7 +27,7 @@ class VersionRecord:
     """One version; ``created`` is in milliseconds since 1970, ``status`` MLflow's own.
 
     ``torn`` says that some of the gate's tags are there and do not make up a decision: a check was
-    cut off, or the tags are a copy's or somebody's own.
+    cut off, or the tags are a copy's or somebody's own.  ``tagged`` is the version with its tags.
     """
 
     version: int
@@ -36,6 +36,7 @@ class VersionRecord:
     aliases: tuple[str, ...]
     decision: Decision | None
     torn: bool = False
+    tagged: ResolvedSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +174,4 @@ def _record(found: ModelVersion, aliases: tuple[str, ...], connection: Connectio
     decision = current_decision(tagged, connection.naming)
     ours = {connection.naming.tag(tag) for tag in (*BOUND_TAGS, CHECKSUM)}
     torn = decision is None and not ours.isdisjoint(tags)
-    return VersionRecord(number, created, str(found.status), aliases, decision, torn)
+    return VersionRecord(number, created, str(found.status), aliases, decision, torn, tagged)

@@ -44,7 +44,8 @@ class CheckRequest:
     policies; ``record`` None means: record where there is a registered version.  ``given`` holds
     models in memory by the source or baseline specification that stands for them; ``waivers`` is the
     file of waivers; ``stored`` says to judge recorded analyses again, instead of reading the models,
-    wherever :mod:`gate.workflow.stored` finds that they suffice.
+    wherever :mod:`gate.workflow.stored` finds that they suffice.  ``governing`` are policies that
+    somebody looked up already and that are to judge, in the place of ``policies``.
     """
 
     source: str
@@ -56,6 +57,7 @@ class CheckRequest:
     given: Mapping[str, Given] = field(default_factory=dict)
     waivers: Path | None = None
     stored: bool = False
+    governing: tuple[Policy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

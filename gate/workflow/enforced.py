@@ -50,7 +50,9 @@ def governing_policies(request: CheckRequest, located: Located, alias: str | Non
     from gate.policy import governing  # noqa: PLC0415 - pydantic and YAML
     from gate.workflow.check import load_governing  # noqa: PLC0415 - it imports this
 
-    enforcing = _enforces(located)
+    enforcing = enforces(located)
+    if request.governing:
+        return Governing(request.governing, "", enforcing, named=True)
     if request.policies:
         return Governing(load_governing(request, located.resolved.name, alias), "", enforcing, named=True)
     if enforcing and (loaded := enforced_by_registry(located)):
@@ -75,13 +77,14 @@ def enforced_by_registry(located: Located) -> tuple[Policy, ...]:
     from gate.policy import parse_policy  # noqa: PLC0415 - pydantic and YAML
     from gate.registry.sweep import model_facts  # noqa: PLC0415 - keeps `gate --help` fast
 
-    if not _enforces(located) or located.registry is None or located.resolved.name is None:
+    if not enforces(located) or located.registry is None or located.resolved.name is None:
         return ()
     texts = model_facts(located.registry.connection, located.resolved.name).enforced
     return tuple(parse_policy(text, f"registry:{name}") for name, text in sorted(texts.items()))
 
 
-def _enforces(located: Located) -> bool:
+def enforces(located: Located) -> bool:
+    """Tell whether the source is a version in a registry that enforces."""
     from gate.registry.attest import registry_id  # noqa: PLC0415 - keeps `gate --help` fast
 
     if located.registry is None or not located.registered:

@@ -64,9 +64,13 @@ def _model(record: ModelRecord, registry: Registry) -> ModelHistory:
 
 def _row(version: VersionRecord, record: ModelRecord, registry: Registry) -> VersionRow:
     from gate.report.history.interface import VersionRow  # noqa: PLC0415 - as above
+    from gate.workflow.overrides import overrides_in_force  # noqa: PLC0415 - as above
 
     created = datetime.fromtimestamp(version.created / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    row = VersionRow(version.version, created, version.status, version.aliases, torn=version.torn)
+    overrides = overrides_in_force(version.tagged, registry.connection.naming) if version.tagged else ()
+    row = VersionRow(
+        version.version, created, version.status, version.aliases, torn=version.torn, overrides=overrides
+    )
     if version.decision is None:
         return row
     decision = version.decision
@@ -83,4 +87,5 @@ def _row(version: VersionRecord, record: ModelRecord, registry: Registry) -> Ver
         digest=decision.digest,
         report=decision.report,
         link=record.report(version, registry.connection),
+        overrides=overrides,
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gate.registry.attestation.interface import Role, TrustedKey
 
 PRIVATE: Final = "private"
-TRUSTED: Final = "trusted-keys"
+TRUSTED: Final = "keys"
 POLICIES: Final = "policies"
 _IGNORE: Final = "# Private keys belong into a secret store, never into a repository.\n/private/\n"
 

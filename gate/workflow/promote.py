@@ -44,6 +44,7 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
         The registry could not be reached, or an enforcing one refused.
     """
     from gate.registry.source import checked_alias  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.enforced import governing_policies  # noqa: PLC0415
     from gate.workflow.sources import locate  # noqa: PLC0415
 
     checked_alias(alias)
@@ -54,7 +55,7 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
             f"{printable(request.source)} is no registered version",
             hint="An alias stands on models:/NAME/VERSION.",
         )
-    policies = load_governing(request, model=located.resolved.name, alias=alias)
+    policies = governing_policies(request, located, alias).policies
     what = f"{printable(located.resolved.name)} version {located.resolved.version}"
     if not policies:
         _set(located, alias)
@@ -67,13 +68,30 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
     if decision is None:
         return _check_first(request, located, policies, alias, what, progress)
     if not decision.passing:
-        return _refused(located, decision, what, alias)
+        opened = _by_override(located, alias, what)
+        return opened or _refused(located, decision, what, alias)
     _set(located, alias)
     return PromoteResult(
         promoted=True,
         message=f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})",
         exit_code=ExitCode.PASSED,
     )
+
+
+def _by_override(located: Located, alias: str, what: str) -> PromoteResult | None:
+    """Leave it to an enforcing registry where an override stands on the version; None on a plain one."""
+    from gate.workflow.enforced import enforces  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.overrides import overrides_in_force  # noqa: PLC0415
+
+    if located.registry is None or not enforces(located):
+        return None
+    found = overrides_in_force(located.resolved, located.registry.connection.naming)
+    opening = next((each for each in found if each.alias.casefold() == alias.casefold()), None)
+    if opening is None:
+        return None
+    _set(located, alias)
+    message = f"{what} is now {alias}, by an override until {opening.expires}: {printable(opening.reason)}"
+    return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED)
 
 
 def _refused(located: Located, decision: Decision, what: str, alias: str) -> PromoteResult:
@@ -126,17 +144,17 @@ def _check_first(
     what: str,
     progress: Progress | None,
 ) -> PromoteResult:
-    from pathlib import Path  # noqa: PLC0415
-
     from gate.policy import exit_code  # noqa: PLC0415
 
-    named = tuple(Path(policy.file) for policy in policies)
     result = check_source(
-        replace(request, source=located.resolved.uri, policies=named, record=True), progress
+        replace(request, source=located.resolved.uri, governing=tuple(policies), record=True), progress
     )
     if result.record_error is not None:
         raise result.record_error
     code = exit_code(result.verdict)
+    opened = None if code is ExitCode.PASSED else _by_override(located, alias, what)
+    if opened is not None:
+        return replace(opened, verdict=result.verdict)
     if code is not ExitCode.PASSED:
         report = f" Report: {result.recorded.link}" if result.recorded else ""
         message = f"refused: {what} is {result.verdict.outcome}; {alias} stays where it is.{report}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from gate.errors import UsageError
 from gate.workflow.sources import RegistryAddress
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.policy.waivers import Waiver
+    from gate.registry.attestation.interface import SigningKey
     from gate.workflow.measure import Progress
 
 
@@ -21,7 +23,7 @@ class WaiveRequest:
     """Which rule to waive for which model, who says so, why, and until when.
 
     ``policy`` None means the rule of that id in every policy; ``expires`` is what
-    :func:`gate.policy.waivers.expiry` reads.
+    :func:`gate.policy.waivers.expiry` reads; ``sign`` says to sign it with the environment's key.
     """
 
     source: str
@@ -31,6 +33,7 @@ class WaiveRequest:
     expires: str
     file: Path
     policy: str | None = None
+    sign: bool = False
     address: RegistryAddress = field(default_factory=RegistryAddress)
 
 
@@ -55,10 +58,12 @@ def waive(request: WaiveRequest, progress: Progress | None = None) -> WaiveResul
         The model could not be brought here.
     """
     from gate.policy.source import read_text  # noqa: PLC0415 - YAML; keeps `gate --help` fast
-    from gate.policy.waivers import Waiver, appended, expiry, new_waiver  # noqa: PLC0415
+    from gate.policy.waivers import Waiver, appended, expiry, new_waiver, waiver_payload  # noqa: PLC0415
+    from gate.registry.attestation.waiver import sign_waiver  # noqa: PLC0415
     from gate.registry.pull import open_model  # noqa: PLC0415
     from gate.workflow.sources import locate  # noqa: PLC0415
 
+    key = _key() if request.sign else None
     expires = expiry(request.expires, datetime.now(timezone.utc))
     text = read_text(request.file) if request.file.exists() else None
     located = locate(request.source, request.address)
@@ -77,7 +82,21 @@ def waive(request: WaiveRequest, progress: Progress | None = None) -> WaiveResul
             policy=request.policy,
         )
     )
+    if key is not None:
+        waiver = replace(waiver, signature=sign_waiver(waiver_payload(waiver), key))
     return WaiveResult(waiver, appended(text, waiver, str(request.file)))
+
+
+def _key() -> SigningKey:
+    from gate.registry.attestation.keys import FILE_VARIABLE, load_signing_key  # noqa: PLC0415
+
+    key = load_signing_key()
+    if key is None:
+        raise UsageError(
+            "there is no key to sign the waiver with",
+            hint=f"Set {FILE_VARIABLE} to a key of the role waive; gate init --role waive makes one.",
+        )
+    return key
 
 
 def _reading(progress: Progress | None) -> Callable[[int, int], None] | None:

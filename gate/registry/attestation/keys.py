@@ -74,7 +74,7 @@ def key_id(public: Ed25519PublicKey) -> str:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
 
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return f"key-{hashlib.sha256(der).hexdigest()[:_ID_CHARACTERS]}"
+    return f"ed25519-{hashlib.sha256(der).hexdigest()[:_ID_CHARACTERS]}"
 
 
 def load_signing_key(environment: Mapping[str, str] | None = None) -> SigningKey | None:

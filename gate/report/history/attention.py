@@ -20,10 +20,11 @@ class Urgency(IntEnum):
 
     SERVED_REFUSED = 0
     SERVED_UNJUDGED = 1
-    NEWEST_REFUSED = 2
-    TORN = 3
-    NEWEST_UNJUDGED = 4
-    NOTHING = 5
+    OVERRIDDEN = 2
+    NEWEST_REFUSED = 3
+    TORN = 4
+    NEWEST_UNJUDGED = 5
+    NOTHING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def attention(model: ModelHistory) -> tuple[Attention, ...]:
         named = ", ".join(map(str, torn[:_NAMED])) + (" and more" if len(torn) > _NAMED else "")
         word = "version" if len(torn) == 1 else "versions"
         found.append(Attention(Urgency.TORN, f"the decision on {word} {named} is not whole: check again"))
+    found += [Attention(Urgency.OVERRIDDEN, line) for line in override_lines(model)]
     return tuple(sorted(found, key=lambda about: about.urgency))
 
 
@@ -97,6 +99,17 @@ def _newest(row: VersionRow) -> list[Attention]:
         said = outcome_word(row)
         return [Attention(Urgency.NEWEST_REFUSED, f"version {row.version}, the newest: {said}")]
     return []
+
+
+def override_lines(model: ModelHistory) -> tuple[str, ...]:
+    """Say which aliases somebody opened for which version, whatever was decided."""
+    return tuple(
+        f"override in force: alias {printable(override.alias, 60)} is open for version {row.version} until "
+        f"{printable(override.expires)}, signed by {printable(override.key)}: "
+        f"{printable(override.reason, 400)}"
+        for row in model.versions
+        for override in row.overrides
+    )
 
 
 def outcome_word(row: VersionRow) -> str:

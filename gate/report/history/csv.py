@@ -33,4 +33,6 @@ class HistoryCsv:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return cell(";".join(value) if isinstance(value, tuple) else value)
+    if isinstance(value, tuple):
+        return cell(";".join(each if isinstance(each, str) else each.alias for each in value))
+    return cell(value)

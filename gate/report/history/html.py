@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gate.report.history.attention import Urgency, outcome_word, summary, watched
+from gate.report.history.attention import Urgency, outcome_word, override_lines, summary, watched
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -34,6 +34,7 @@ class HistoryHtml:
             entries=entries,
             urgent=[entry for entry in entries if entry.watched.urgency is not Urgency.NOTHING],
             outcome_word=outcome_word,
+            override_lines=override_lines,
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
-    from gate.policy.interface import Outcome
+    from gate.policy.interface import Outcome, OverrideResult
 
 HISTORY_SCHEMA: Final = "gate/history/1"
 
@@ -26,6 +26,7 @@ class VersionRow:
     gate's tags are there and do not make up a decision (a check was cut off, or the tags are a
     copy's): checking again mends it.  ``created`` and ``checked_at`` are ISO 8601 in UTC; ``report``
     is the run that holds the report and ``link`` its web address, where the server has one.
+    ``overrides`` are those in force on the version, whatever was decided.
     """
 
     version: int
@@ -41,6 +42,7 @@ class VersionRow:
     digest: str | None = None
     report: str = ""
     link: str | None = None
+    overrides: tuple[OverrideResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.report.figures import NONE, finite, fixed
-from gate.report.history.attention import Urgency, outcome_word, summary, watched
+from gate.report.history.attention import Urgency, outcome_word, override_lines, summary, watched
 from gate.report.outline import OUTCOME_SIGN
 from gate.report.text_page import TextPage
 from gate.text import printable
@@ -92,6 +92,8 @@ def _model(page: TextPage, model: ModelHistory) -> None:
     page.table(columns, rows)
     if any(row.torn for row in model.versions):
         page.line("not whole: tags of the gate that make up no decision; check that version again.", indent=2)
+    for line in override_lines(model):
+        page.line(f"!! {line}", "bold yellow", indent=2)
 
 
 def _aliases(row: VersionRow) -> tuple[str, ...]:
