@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.errors import ExitCode, RegistryError, UsageError
 from gate.workflow.watch.agenda import Agenda, Backoff, Untaken
 from gate.workflow.watch.crew import Crew
+from gate.workflow.watch.files import FilesSchedule
 from gate.workflow.watch.governing import Policies
 from gate.workflow.watch.interface import Done, Failure, Task
 from gate.workflow.watch.logs import event
@@ -31,7 +31,6 @@ _FULL_EVERY: Final = 10
 _OVERLAP: Final = 5 * 60 * 1000
 """Milliseconds by which a short sweep looks back further: servers' clocks differ."""
 
-_LISTINGS_PER_REHASH: Final = 24
 _PATIENCE: Final = 10.0
 """Seconds that checks under way get to finish when the watcher is asked to end."""
 
@@ -62,7 +61,7 @@ class Watcher:
         self._newest = 0
         self._sweeps = 0
         self._untaken = Untaken(self._errors)
-        self._files_due: dict[tuple[str, int], tuple[float, float]] = {}
+        self._files = FilesSchedule(request.rehash_every)
         self._last_sweep = 0.0
 
     @property
@@ -165,7 +164,7 @@ class Watcher:
                 found += self.agenda.put(task)
         if full:
             self.agenda.keep_only(wanted, seen)
-            self._files_due = {key: due for key, due in self._files_due.items() if key in seen}
+            self._files.keep_only(seen)
         self._sweeps += 1
         self._last_sweep = time.monotonic()
         self.monitor.swept()
@@ -180,7 +179,7 @@ class Watcher:
         self._policies.forget(model)
         for version in sweep(self._opened().connection, model=model):
             if promoted:
-                self._files_due[version.key] = (0.0, 0.0)
+                self._files.hasten(version.key)
             if (task := self._task(version)) is not None:
                 self.agenda.put(task)
 
@@ -212,27 +211,10 @@ class Watcher:
             asked = governing.digest(convention)
             return self._untaken.let(Task(version, reason, asked, enforced=governing.enforced))
         self._untaken.forget(version.key)
-        if may_change(version, governing, naming):
-            return self._files_task(version, enforced=governing.enforced)
-        return None
-
-    def _files_task(self, version: ListedVersion, *, enforced: bool) -> Task | None:
-        """Return the comparison of a judged version's files, where it is due.
-
-        Sizes are compared more often than contents.  When that was last done is not kept anywhere:
-        a watcher that starts spreads both over their interval, so that all come up in time.
-        """
-        now, rehash = time.monotonic(), self.request.rehash_every
-        listing = rehash / _LISTINGS_PER_REHASH
-        if version.key not in self._files_due:
-            chance = random.random()  # noqa: S311 - no secret
-            self._files_due[version.key] = (now + chance * listing, now + chance * rehash)
-        list_due, hash_due = self._files_due[version.key]
-        if now < list_due and now < hash_due:
-            return None
-        deep = now >= hash_due
-        self._files_due[version.key] = (now + listing, now + rehash if deep else hash_due)
-        return Task(version, "files", enforced=enforced, deep=deep)
+        due = self._files.due(version.key) if may_change(version, governing, naming) else None
+        return (
+            None if due is None else Task(version, "files", enforced=governing.enforced, deep=due == "deep")
+        )
 
     def _opened(self) -> Registry:
         if self._registry is None:

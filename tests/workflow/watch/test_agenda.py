@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate.registry.sweep import ListedVersion
-from gate.workflow.watch.agenda import Agenda, Backoff
+from gate.workflow.watch.agenda import Agenda, Backoff, Untaken
 from gate.workflow.watch.interface import Task
 
 if TYPE_CHECKING:
@@ -109,3 +110,15 @@ def test_pauses_double_and_are_bounded(first: float, factor: float, failures: in
     pause = Backoff(first, most).pause(failures)
     assert first / 2 <= pause <= most
     assert pause <= first * 2.0 ** min(failures - 1, 60)
+
+
+def test_what_was_judged_is_not_judged_again_at_once_for_the_same_reason() -> None:
+    untaken = Untaken(Backoff(60.0, 600.0))
+    first = task(1)
+    assert untaken.let(first) is first
+    untaken.judged(first)
+    assert untaken.let(first) is None
+    for other in (task(1, "policy"), replace(first, asked="sha256:01"), task(1, created=7)):
+        assert untaken.let(other) is other  # other work on a version of that number
+    untaken.forget(first.key)
+    assert untaken.let(first) is first
