@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import RegistryError, UsageError
 
@@ -19,7 +20,15 @@ DIALECTS: Final = ("sqlite", "postgresql", "mysql", "mariadb")
 SETTING: Final = "GATE_DATABASE"
 
 _EXAMPLE: Final = "Write postgresql+psycopg2://USER:PASSWORD@HOST/NAME, mysql+pymysql://… or sqlite:///FILE."
-_WAIT_SECONDS: Final = 10
+_WAIT_SECONDS: Final = 20
+_WAITS: Final = {
+    "pysqlite": "timeout",
+    "psycopg2": "connect_timeout",
+    "psycopg": "connect_timeout",
+    "pymysql": "connect_timeout",
+    "mysqldb": "connect_timeout",
+}
+"""What drivers call the longest wait for a connection or, of SQLite, for its lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +93,23 @@ def open_database(uri: str) -> Database:
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     url = database_url(uri)
-    wait = {"timeout": 20} if url.get_backend_name() == "sqlite" else {"connect_timeout": _WAIT_SECONDS}
     try:
-        engine = create_engine(url, pool_pre_ping=True, connect_args=wait)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url))
     except (ImportError, ArgumentError) as error:
         raise UsageError(
             f"no driver for {url.drivername} is installed", hint="pip install psycopg2-binary or pymysql."
         ) from error
     return Database(engine, url.set(query={}).render_as_string(hide_password=True))
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    """Bound the wait for drivers that can, and give MySQL the certificates that MLflow is given."""
+    arguments: dict[str, Any] = {}
+    if url.get_backend_name() in {"mysql", "mariadb"}:
+        names = {part: os.environ.get(f"MLFLOW_MYSQL_SSL_{part}") for part in ("CA", "CERT", "KEY")}
+        arguments = {f"ssl_{part.lower()}": value for part, value in names.items() if value}
+    bound = _WAITS.get(url.get_dialect().driver)
+    return arguments if bound is None else {**arguments, bound: _WAIT_SECONDS}
 
 
 def unreachable(database: Database, error: Exception) -> RegistryError:

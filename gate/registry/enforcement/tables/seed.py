@@ -36,7 +36,7 @@ from gate.registry.enforcement.tables.registry import advance
 from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Engine
 
@@ -65,13 +65,13 @@ def prepare(engine: Engine, environment: Mapping[str, str] | None = None) -> Non
     _taken(engine, TRUSTED_KEYS, settings.get(TRUSTED_KEYS), seed_keys)
 
 
-def _taken(engine: Engine, setting: str, value: str | None, seed: object) -> None:
+def _taken(engine: Engine, setting: str, value: str | None, seed: Callable[[Engine, Path], object]) -> None:
     """Take one folder in, or say loudly why not; a refusal leaves what is in force as it was."""
     if not value:
         _log.warning("%s is not set: what is in force stays as it is", setting)
         return
     try:
-        seed(engine, Path(value))  # type: ignore[operator]
+        seed(engine, Path(value))
     except (GateError, OSError) as error:
         _log.error("%s was NOT taken, the last good set stays in force: %s", setting, _told(error))
 
