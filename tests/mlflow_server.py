@@ -14,7 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _START_SECONDS = 90.0
@@ -35,10 +35,12 @@ def running_server(
     backend: str | None = None,
     environment: Mapping[str, str] | None = None,
     workers: int = 1,
+    arguments: Sequence[str] = (),
 ) -> Iterator[str]:
     """Run ``mlflow server`` with its files in ``folder``, and yield its address once it answers.
 
-    ``backend`` replaces the SQLite file (any store URI); ``environment`` is added to this process's.
+    ``backend`` replaces the SQLite file (any store URI); ``environment`` is added to this process's,
+    ``arguments`` to the command.
     The whole process group is ended afterwards.
     """
     port = free_port()
@@ -46,7 +48,7 @@ def running_server(
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", backend or f"sqlite:///{folder / 'server.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"]
-    command += ["--workers", str(workers)]
+    command += ["--workers", str(workers), *arguments]
     log = folder / "server.log"
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     clean["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # three more processes that no test needs

@@ -55,6 +55,8 @@ def rule_on(
     if book.state != "loaded":
         raise ungovernable(promotion, _NO_POLICY[book.state])
     policies = tuple(policy.governing() for policy in governing)
+    if not policies:
+        return judge((), {}, moment(now()))
     held = {found.policy: _held(book, found) for found in current_decisions(session, subject)}
     time = moment(now())
     ruling = judge(policies, held, time)
