@@ -18,7 +18,8 @@ SERVER: Final[Mapping[str, str]] = {
     "GATE_TRUSTED_KEYS": "File or folder of trusted keys that an enforcing registry takes in when it starts; "
     "taken whole or not at all, see [Keys](../operations.md#keys-rotation-and-revocation).",
     "GATE_DATABASE": "Address of the registry's database, for `gate db`, `gate keys` and `gate policy push`, "
-    "and for `--artifacts-destination gate:…` on a server whose registry store does not begin with `gate:`.",
+    "and for `--artifacts-destination gate:…` on a server whose registry store does not begin with `gate:`; "
+    "`gate calibrate` reads there who held which alias.",
 }
 """Variables of an MLflow server that runs the gate's plugins."""
 
