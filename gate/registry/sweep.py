@@ -105,6 +105,21 @@ def sweep(
             yield listed
 
 
+def listed_version(connection: Connection, name: str, version: int) -> ListedVersion:
+    """Look one version up as a listing tells it: without asking where its files are.
+
+    Raises
+    ------
+    gate.registry.failures.MissingError
+        There is no such version.
+    gate.errors.RegistryError
+        The registry cannot be reached.
+    """
+    doing = f"look up {printable(VersionSource(name, version).uri)}"
+    with registry_errors(doing, connection.registry_uri):
+        return _listed(connection.client.get_model_version(name, str(version)))
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What a registered model tells of itself.

@@ -88,7 +88,7 @@ def give_up(request: CheckRequest, job: Job) -> Done:
     from gate.workflow.check import record_verdict  # noqa: PLC0415 - after the start
     from gate.workflow.enforced import governing_policies  # noqa: PLC0415 - after the start
 
-    located = _located(request)
+    located = _listed(request)
     verdict = error_verdict(
         governing_policies(request, located).policies,
         str(job["message"]),
@@ -111,6 +111,36 @@ def _located(request: CheckRequest) -> Located:
     from gate.workflow.sources import locate  # noqa: PLC0415 - after the start
 
     return locate(request.source, request.address)
+
+
+def is_gone(request: CheckRequest) -> bool:
+    """Tell whether the version is not there any more; a run that it points to may be missing, too.
+
+    Raises
+    ------
+    gate.errors.RegistryError
+        The registry cannot be reached.
+    """
+    from gate.registry import MissingError  # noqa: PLC0415 - after the start
+
+    try:
+        _listed(request)
+    except MissingError:
+        return True
+    return False
+
+
+def _listed(request: CheckRequest) -> Located:
+    """Look the version up without its files, which may be why it cannot be checked."""
+    from gate.registry.source import VersionSource, parse_source  # noqa: PLC0415 - after the start
+    from gate.registry.sweep import listed_version  # noqa: PLC0415 - after the start
+    from gate.workflow.sources import Located, connect  # noqa: PLC0415 - after the start
+
+    source = parse_source(request.source)
+    if not isinstance(source, VersionSource):
+        raise UsageError(f"{request.source} is no registered version")
+    registry = connect(request.address)
+    return Located(listed_version(registry.connection, source.name, source.version).resolved, registry)
 
 
 def _registry(located: Located) -> Registry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import replace
@@ -57,12 +58,11 @@ class Watcher:
         self._crew = Crew(request, self._take, self._finished)
         self._hints: dict[str, bool] = {}
         self._wake = threading.Condition()
-        self._stopped = False
         self._newest = 0
         self._sweeps = 0
         self._untaken = Untaken(self._errors)
         self._files = FilesSchedule(request.rehash_every)
-        self._last_sweep = 0.0
+        self._last_sweep = -math.inf
 
     @property
     def up_to_date(self) -> bool:

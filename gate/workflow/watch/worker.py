@@ -8,6 +8,7 @@ the worker too, and what it was doing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -98,7 +99,7 @@ def _answer(configuration: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
     except MemoryError:
         return _failed("resource", "it takes more memory than a check may have")
     except GateError as error:
-        return _failed(_kind(error), f"{error}. {error.hint}" if error.hint else str(error))
+        return _failed(_kind(error, request), f"{error}. {error.hint}" if error.hint else str(error))
     except Exception as error:  # noqa: BLE001 - the worker's guard: a fault of ours is told, not lost
         return _failed("unexpected", f"{type(error).__name__}: {error}")
 
@@ -107,11 +108,13 @@ def _failed(kind: Failing, message: str) -> dict[str, Any]:
     return {"failed": asdict(Failure(kind, message))}
 
 
-def _kind(error: GateError) -> Failing:
+def _kind(error: GateError, request: CheckRequest) -> Failing:
     from gate.registry.failures import MissingError, RefusedError  # noqa: PLC0415 - after the start
 
+    if isinstance(error, MissingError):
+        with contextlib.suppress(RegistryError):
+            return "gone" if jobs.is_gone(request) else "usage"
     kinds: tuple[tuple[type[GateError], Failing], ...] = (
-        (MissingError, "gone"),
         (RefusedError, "refused"),
         (RegistryError, "registry"),
         (ResourceError, "resource"),
