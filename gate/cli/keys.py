@@ -110,7 +110,7 @@ def revoke(
 
     revoked = revoke_key(key_id, database, since=since)
     typer.echo(f"revoked: {printable(key_id)}, since decision {revoked.key.revoked_since}")
-    say(f"decisions in force that no longer count: {len(revoked.stale)}; gate check or gate watch renews them")
+    say(f"decisions in force that no longer count: {len(revoked.stale)}; `gate check` renews them")
 
 
 def _row(stored: StoredKey) -> dict[str, object]:
