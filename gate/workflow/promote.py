@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from gate.errors import ExitCode, GateError, UsageError
@@ -34,7 +35,8 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
     """Set ``alias`` on the version of ``request``, if every policy that governs that lets it pass.
 
     A recorded decision counts when it is of these policies and of the files as they are now (they
-    are hashed again); without one the version is checked and the decision recorded first.
+    are hashed again); without one the version is checked and the decision recorded first.  One that let
+    the version pass by a waiver ends with it; one that refused is judged anew when waivers are given.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
             exit_code=ExitCode.PASSED,
         )
     decision = _current(located, policies, request)
-    if decision is None:
+    if decision is None or (request.waivers is not None and not decision.passing):
         return _check_first(request, located, policies, alias, what, progress)
     if not decision.passing:
         opened = _by_override(located, alias, what)
@@ -96,13 +98,7 @@ def _by_override(located: Located, alias: str, what: str) -> PromoteResult | Non
 
 def _refused(located: Located, decision: Decision, what: str, alias: str) -> PromoteResult:
     """Say why, with the verdict that was recorded then, as far as it is still there and whole."""
-    from gate.report import load_verdict  # noqa: PLC0415 - keeps `gate --help` fast
-
-    verdict = None
-    stored = located.registry.read_report(decision.report, "verdict.json") if located.registry else None
-    if stored is not None:
-        with contextlib.suppress(GateError):
-            verdict = load_verdict(stored)
+    verdict = _recorded_verdict(located, decision)
     rules = (
         [rule.id for rule in verdict.rules if rule.outcome == "failed" and rule.severity == "block"]
         if verdict
@@ -133,7 +129,30 @@ def _current(located: Located, policies: Sequence[Policy], request: CheckRequest
     if located.registry.decision(located.resolved, policy_digest=asked) is None:
         return None
     with open_model(located.resolved, located.registry.connection) as model:
-        return located.registry.decision(located.resolved, digest=model.digest, policy_digest=asked)
+        decision = located.registry.decision(located.resolved, digest=model.digest, policy_digest=asked)
+    return None if decision is None or _waiver_ended(located, decision) else decision
+
+
+def _waiver_ended(located: Located, decision: Decision) -> bool:
+    """Tell whether a decision that let the version pass needed a waiver that has ended since.
+
+    Only its report says so on a plain registry; where that is gone, the decision stands.
+    """
+    verdict = _recorded_verdict(located, decision) if decision.passing else None
+    if verdict is None or verdict.waived_until is None:
+        return False
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return now >= verdict.waived_until  # of one form, so that text compares as time
+
+
+def _recorded_verdict(located: Located, decision: Decision) -> Verdict | None:
+    from gate.report import load_verdict  # noqa: PLC0415 - keeps `gate --help` fast
+
+    stored = located.registry.read_report(decision.report, "verdict.json") if located.registry else None
+    if stored is not None:
+        with contextlib.suppress(GateError):
+            return load_verdict(stored)
+    return None
 
 
 def _check_first(

@@ -8,7 +8,7 @@ one: a case only names where its models come from.
 from gate.policy.testing.expect import Difference, differences
 from gate.policy.testing.inline import inline_analysis
 from gate.policy.testing.interface import Case, CaseModel, CaseWaiver, Expectation, TestFile
-from gate.policy.testing.load import is_test_file, load_tests, parse_tests
+from gate.policy.testing.load import is_test_file, load_tests, parse_tests, policy_beside
 
 __all__ = [
     "Case",
@@ -22,4 +22,5 @@ __all__ = [
     "is_test_file",
     "load_tests",
     "parse_tests",
+    "policy_beside",
 ]

@@ -22,7 +22,13 @@ Place = tuple[str | int, ...]
 
 def is_test_file(path: Path) -> bool:
     """Tell by its name whether ``path`` is a test file."""
-    return path.name.endswith(_SUFFIXES)
+    return path.name.endswith(_SUFFIXES) and path.name not in _SUFFIXES
+
+
+def policy_beside(path: Path) -> Path:
+    """Return the policy that a test file at ``path`` is about unless it names another: NAME.yaml."""
+    suffix = next(suffix for suffix in _SUFFIXES if path.name.endswith(suffix))
+    return path.with_name(path.name.removesuffix(suffix) + suffix.removeprefix(".test"))
 
 
 def load_tests(path: Path) -> TestFile:
@@ -82,12 +88,11 @@ def parse_tests(text: str, file: str) -> TestFile:
 
 
 def _policy_of(file: str, tree: Document) -> str:
-    name = Path(file).name
-    suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix) and name != suffix), None)
-    if suffix is None:
+    path = Path(file)
+    if not is_test_file(path):
         fix = "add `policy: FILE`, or name the file POLICY.test.yaml"
         raise InvalidPolicyError([Problem(tree.at(()), "nothing says which policy this is about", fix)])
-    return name.removesuffix(suffix) + suffix.removeprefix(".test")
+    return policy_beside(path).name
 
 
 def _senseless(document: TestsDocument, tree: Document) -> Iterator[Problem]:

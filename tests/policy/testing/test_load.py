@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from gate.policy import InvalidPolicyError
 from gate.policy.testing import parse_tests
+from gate.registry.enforcement.tables.policy_files import folder_of_policies
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CASE = (
     "version: 1\ncases:\n  - name: a case\n    model: {layers: [{name: fc}]}\n    expect: {outcome: passed}\n"
@@ -50,6 +56,13 @@ cases:
 )
 def test_the_name_says_which_policy_it_is_about(file: str, policy: str) -> None:
     assert parse_tests(CASE, file).policy == policy
+
+
+def test_a_folder_of_policies_in_force_leaves_their_tests_out_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a.yaml", "a.test.yaml", "lonely.test.yaml", ".test.yaml"):
+        (tmp_path / name).write_text("version: 1\n", encoding="utf-8")
+    # Without lonely.yaml it may be a policy by an unlucky name, and one that is overlooked enforces nothing.
+    assert [path.name for path in folder_of_policies(tmp_path)] == ["a.yaml", "lonely.test.yaml"]
 
 
 def _model(text: str) -> str:

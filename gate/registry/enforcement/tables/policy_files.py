@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import Location
 from gate.policy import InvalidPolicyError, Policy, Problem, parse_policy, policy_digest
 from gate.policy.source import read_text
+from gate.policy.testing import is_test_file, policy_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,4 +90,9 @@ def folder_of_policies(folder: Path) -> tuple[Path, ...]:
 
 
 def _is_policy_file(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and not _is_test_of_one(path)
+
+
+def _is_test_of_one(path: Path) -> bool:
+    """Tell whether these are the tests of a policy beside them; without one they must be a policy."""
+    return is_test_file(path) and policy_beside(path).is_file()
