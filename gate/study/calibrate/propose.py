@@ -11,11 +11,11 @@ from gate.policy.kinds.results import limit_words
 from gate.policy.words import count, listed, number
 from gate.study.calibrate.backtest import RESOLVED, unreadable
 from gate.study.calibrate.interface import Calibration, CalibrationRow, TunedRule
-from gate.study.calibrate.intervals import beyond, share
+from gate.study.calibrate.intervals import beyond, needed, share
 from gate.study.calibrate.policy_file import written
 from gate.study.calibrate.readings import Reader
 from gate.study.calibrate.replay import effect, nowhere, replay
-from gate.study.calibrate.tune import smallest_history, tune
+from gate.study.calibrate.tune import tune
 from gate.study.calibrate.wording import about_rule, head_of
 from gate.text import printable
 
@@ -183,7 +183,7 @@ def _draft(
     judged = history.judged
     good = history.refused(done, judged.good)
     bad = history.refused(done, judged.bad)
-    smallest = smallest_history(target)
+    smallest = needed(target)
     return Calibration(
         source=tuple(source),
         base=base.name,

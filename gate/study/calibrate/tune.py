@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gate.study.calibrate.intervals import needed
 from gate.study.calibrate.readings import Knob, knobs_of
 from gate.study.calibrate.replay import PASSING, effect
 
@@ -103,11 +102,6 @@ def tune(policy: Policy, reader: Reader, good: Sequence[int], bad: Sequence[int]
     )
     apart = tuple(place for place in good if place not in sample)
     return Tuning(settings, tuple(sample), apart, tuple(unavoidable), enough)
-
-
-def smallest_history(target: float) -> int:
-    """Return how many good versions a target takes at least."""
-    return needed(target)
 
 
 def _read(policy: Policy, reader: Reader, knob: Knob, places: Sequence[int]) -> Readings:
