@@ -119,13 +119,20 @@ def _missing(row: ModelRow, keys: Sequence[str], quality: str) -> str:
 def _check_names(rows: Sequence[ModelRow], keys: Sequence[str], quality: str, training: str | None) -> None:
     labels = [row.labels for row in rows]
     for key in keys:
-        _check_name("sub-group", "--group", key, labels)
+        check_name("sub-group", "--group", key, labels)
     qualities = [row.qualities for row in rows]
     for name in (quality, *([training] if training else ())):
-        _check_name("quality", "--quality", name, qualities)
+        check_name("quality", "--quality", name, qualities)
 
 
-def _check_name(kind: str, flag: str, name: str, tables: Sequence[Mapping[str, object]]) -> None:
+def check_name(kind: str, flag: str, name: str, tables: Sequence[Mapping[str, object]]) -> None:
+    """Refuse a name that none of the tables has, with those they have.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        None has it.
+    """
     if not tables or any(name in table for table in tables):
         return
     known = sorted({key for table in tables for key in table}, key=natural)

@@ -9,7 +9,7 @@ from gate.errors import UsageError
 from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from gate.study.interface import Direction, ModelRow
 
@@ -73,8 +73,7 @@ def choose_keys(
     """
     known = {key for row in rows for key in row.labels}
     if wanted:
-        forms = ((key, f"param:{key}", f"tag:{key}") for key in wanted)
-        return tuple(next((form for form in tried if form in known), tried[0]) for tried in forms)
+        return tuple(whole_key(key, known) for key in wanted)
     present = [key for key in GROUPS if key in known]
     for key in present:
         sizes = Counter(row.labels[key] for row in rows if key in row.labels and quality in row.qualities)
@@ -83,6 +82,11 @@ def choose_keys(
     if present:
         return (present[0],)
     raise UsageError("say what makes the sub-groups: --group KEY", hint=f"There are: {listed(sorted(known))}")
+
+
+def whole_key(key: str, known: Collection[str]) -> str:
+    """Return the label that a person's KEY stands for: itself, or a parameter or tag of that name."""
+    return next((form for form in (key, f"param:{key}", f"tag:{key}") if form in known), key)
 
 
 def listed(names: Sequence[str]) -> str:

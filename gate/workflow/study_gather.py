@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gate.errors import GateError, RegistryError, UsageError
+from gate.errors import GateError, NothingToMeasureError, RegistryError, UsageError
 from gate.registry.source import PathSource, parse_source
 from gate.study.build import engine_metrics
 from gate.study.columns import roles, rows_of
 from gate.study.interface import LeftOut, ModelRow
+from gate.study.table import check_name
 from gate.text import printable
 from gate.workflow.measure import measure
 from gate.workflow.sources import connect, locate
 from gate.workflow.study_candidates import candidates, is_table, read_table, table_beside
-from gate.workflow.study_choices import GROUPS, choose_quality, listed, training_counterpart
+from gate.workflow.study_choices import GROUPS, choose_quality, listed, training_counterpart, whole_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from gate.study.columns import Table
     from gate.workflow.measure import Progress
     from gate.workflow.study import StudyRequest
+
+_MEASURED: Final = ("architecture", "depth")
+"""Labels that measuring gives a model."""
 
 _LONGEST_NUMBER: Final = 40
 _NAMED: Final = 6
@@ -67,8 +71,9 @@ def gather(
     found = [each for source in request.sources for each in candidates(source, request)]
     table = read_table(request.table) if request.table else table_beside(request)
     known, left_out = _joined(found, table)
-    rows, failed, notes = _measure_all(known, request, progress, tell)
-    return Gathered(rows, (*left_out, *failed), notes)
+    worth, without = _worth_measuring(known, left_out, request)
+    rows, failed, notes = _measure_all(worth, request, progress, tell)
+    return Gathered(rows, (*left_out, *without, *failed), notes)
 
 
 def _figures(request: StudyRequest, files: Sequence[str]) -> Gathered:
@@ -132,6 +137,33 @@ def _joined(
             known.append(_Known(candidate, {**qualities, **more[0]}, {**labels, **more[1]}))
     left_out += [LeftOut(name, "there is no such model") for name in rows if name not in used]
     return tuple(known), tuple(left_out)
+
+
+def _worth_measuring(
+    known: Sequence[_Known], left_out: Sequence[LeftOut], request: StudyRequest
+) -> tuple[tuple[_Known, ...], tuple[LeftOut, ...]]:
+    """Return the models with a quality, and the others: nothing is measured for a name that was mistyped.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        No model has that quality, or labels for those sub-groups.
+    gate.errors.NothingToMeasureError
+        There is no model at all.
+    """
+    if not known:
+        first = f"; the first: {left_out[0].reason}" if left_out else ""
+        raise NothingToMeasureError(f"there is no model to study among {len(left_out)}{first}")
+    quality = request.quality or choose_quality(name for each in known for name in each.qualities)
+    for name in filter(None, (quality, request.training_quality)):
+        check_name("quality", "--quality", name, [each.qualities for each in known])
+    labels = [{**dict.fromkeys(_MEASURED, ""), **each.labels} for each in known]
+    names = {name for table in labels for name in table}
+    for key in request.group:
+        check_name("sub-group", "--group", whole_key(key, names), labels)
+    worth = tuple(each for each in known if each.qualities.get(quality) is not None)
+    without = [each.candidate.model for each in known if each.qualities.get(quality) is None]
+    return worth, tuple(LeftOut(model, f"it has no {printable(quality)}") for model in without)
 
 
 def _rows(table: Table) -> Iterator[tuple[dict[str, float | None], dict[str, str]]]:

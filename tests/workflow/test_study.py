@@ -174,6 +174,31 @@ def test_a_folder_without_a_table_says_what_it_needs(tmp_path: Path) -> None:
     assert "--table" in caught.value.hint
 
 
+def test_nothing_is_measured_for_a_mistyped_name(folder: Path) -> None:
+    for changes in ({"quality": "accuracy"}, {"training_quality": "train"}, {"group": ("width",)}):
+        with pytest.raises(UsageError, match="no model has a"):
+            run_study(replace(StudyRequest((str(folder),), QUICK), **changes), pytest.fail)  # type: ignore[arg-type]
+
+
+def test_a_model_without_the_quality_is_named_and_not_measured(tmp_path: Path) -> None:
+    rows = ["file,acc"]
+    for place in range(4):
+        save_file(_weights(1, 1.0 + place), tmp_path / f"{place}.safetensors")
+        rows.append(f"{place}.safetensors,{'' if place == 3 else place}")
+    (tmp_path / "q.csv").write_text("\n".join(rows), encoding="utf-8")
+    seen: list[int] = []
+    found = run_study(StudyRequest((str(tmp_path),), QUICK), lambda stage, done, total: seen.append(total)
+                      if stage == "Measuring models" else None)  # fmt: skip
+    assert set(seen) == {3}
+    assert [(each.model, each.reason) for each in found.left_out] == [("3.safetensors", "it has no acc")]
+
+
+def test_an_empty_folder_is_nothing_to_study(tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("file,acc\na.safetensors,1\n", encoding="utf-8")
+    with pytest.raises(NothingToMeasureError, match="there is no such model"):
+        _study(tmp_path)
+
+
 def _csv(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "figures.csv"
     path.write_text(text, encoding="utf-8")

@@ -23,7 +23,7 @@ _TITLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StudyCsv:
-    """``scope`` is ``group``, ``average`` (their plain mean), ``between`` (over their means) or ``pooled``."""
+    """``scope``: ``group``, ``average`` (their plain mean), ``between`` (over their means) or ``pooled``."""
 
     name: str = "csv"
 
