@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from gate.report import render_analysis, render_verdict
+from gate.report.compare import render_comparison
 from gate.report.history import history_format
 from gate.study.formats import render_study
 from tests.browser.screenshots import MEAN, compare, difference
 from tests.report import samples
+from tests.report.test_compare import COMPARISON
 from tests.report.test_history import sample_history
 from tests.study import samples as studies
 
@@ -35,6 +37,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "history": lambda: history_format("html").history(sample_history(everything=False)),
     "index": lambda: history_format("html").history(sample_history(everything=True)),
     "study": lambda: render_study(studies.plain(), "html"),
+    "comparison": lambda: render_comparison(COMPARISON, "html"),
     "hostile study": lambda: render_study(studies.hostile(), "html"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from gate.analysis.comparison.interface import ComparedModel, Comparison, LayerPair, ModelChange
@@ -13,7 +13,7 @@ from gate.analysis.comparison.tensors import digest_of, distance, is_rounded, va
 from gate.analysis.matching import Item, Match, match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gate.analysis.interface import Analysis
     from gate.layer import WeightLayer
@@ -30,6 +30,18 @@ class Side:
 
     weights: ModelWeights
     analysis: Analysis
+    rows: Mapping[str, Sequence[LayerMetrics]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Sort the rows of the analysis by the weight layer they are of."""
+        rows: dict[str, list[LayerMetrics]] = {}
+        for row in self.analysis.layers:
+            rows.setdefault(row.layer, []).append(row)
+        object.__setattr__(self, "rows", rows)
+
+    def rows_of(self, layer: WeightLayer) -> Sequence[LayerMetrics]:
+        """Return the rows of a layer: its parts or slices, or itself."""
+        return self.rows.get(layer.name, ())
 
 
 def compare_weights(a: Side, b: Side, progress: Callable[[int, int], None] | None = None) -> Comparison:
@@ -116,17 +128,13 @@ def _items(a: Side, b: Side) -> tuple[list[Item], list[Item]]:
 
 
 def _item(layer: WeightLayer, side: Side, *, hashed: bool) -> Item:
-    rows = _rows(side.analysis, layer)
+    rows = side.rows_of(layer)
     figures = (
         _mean([row.log_frobenius_norm for row in rows]),
         _mean([row.log_spectral_norm for row in rows]),
         _mean([row.entropy for row in rows]),
     )
     return Item(layer.name, layer.kind, layer.shape, digest_of(layer) if hashed else None, figures)
-
-
-def _rows(analysis: Analysis, layer: WeightLayer) -> list[LayerMetrics]:
-    return [row for row in analysis.layers if row.layer == layer.name]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -142,7 +150,7 @@ def _pair(a: Side, b: Side, pair: Match, *, folded: bool) -> LayerPair:
     if not found.equal and found.relative is not None and found.relative < _LARGEST_ROUNDING:
         rounded = next((dtype for dtype in _ROUNDED_TO if is_rounded(left, right, dtype)), None)
     change = change_of(ours, theirs, found, folded=folded, rounded=rounded is not None)
-    rows_a, rows_b = _rows(a.analysis, ours), _rows(b.analysis, theirs)
+    rows_a, rows_b = a.rows_of(ours), b.rows_of(theirs)
     metrics = {
         f"{name}_{side}": _mean([getattr(row, name) for row in rows])
         for name in _METRICS

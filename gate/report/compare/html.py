@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 628.0, 18.0, 184.0
+_ROOM: Final = 2.0
+"""Factor of free space above and below the points, so that a decade's ticks are never all outside."""
 SHOWN: Final = 2000
 
 
@@ -47,11 +49,13 @@ def change_plot(comparison: Comparison) -> Markup | None:
         return None
     heights = [height for _, height in points]
     x = Axis(0.0, float(len(comparison.pairs) + 1), _LEFT, _RIGHT)
-    frame = Frame(_WIDTH, _HEIGHT, x, log_axis(heights, _BOTTOM, _TOP), "layer, in order", "‖ΔW‖/‖W‖")
+    y = log_axis((min(heights) / _ROOM, max(heights) * _ROOM), _BOTTOM, _TOP)
+    frame = Frame(_WIDTH, _HEIGHT, x, y, "layer, in order", "‖ΔW‖/‖W‖")
     drawn = dots([(frame.x(at), frame.y(height)) for at, height in points])
     return picture(
         frame,
         "Relative change of each layer",
         f"{len(points)} layers changed: {figure(min(heights), 2)} to {figure(max(heights), 2)} of the norm.",
         element("path", class_="points", d=drawn),
+        class_="changes",
     )
