@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gate.errors import RegistryError, UsageError
+from gate.errors import GateError, RegistryError, UsageError
 from gate.registry.attestation.envelope import digest_of, read_unverified, sign
 from gate.registry.attestation.interface import LONGEST_ENVELOPE, MalformedError
 from gate.registry.failures import (
@@ -106,7 +106,7 @@ def deliver(
         try:
             for one in open_ones:
                 delivered[one.policy] = _set(connection, one, texts[one.policy])
-        except RefusedError as error:
+        except GateError as error:
             taken = "".join(f"{done.text}\n" for done in delivered.values())
             with contextlib.suppress(RegistryError):  # what was refused must not look like a decision
                 add_files(connection, run_id, {ENVELOPES_FILE: taken.encode()})

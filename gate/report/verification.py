@@ -36,8 +36,7 @@ class Finding:
 class VerifiedDecision:
     """One signed decision and whether it holds.
 
-    ``counts`` is False for one that was looked at and not asked for, or that its policy only audits:
-    whether it passed changes nothing then.  Times are ISO 8601 in UTC.
+    ``counts`` is False for one that was looked at and not asked for.  Times are ISO 8601 in UTC.
     """
 
     policy: str
@@ -57,7 +56,7 @@ class Verification:
     """All of them together.
 
     ``valid`` says that there is at least one decision, that every one that counts holds, and that none
-    is missing; ``passed`` that they all passed besides.
+    is missing; ``passed`` that they all passed besides, but for those that their policy only audits.
     """
 
     subject: str

@@ -98,22 +98,18 @@ def _judged(gathered: _Gathered, keys: tuple[TrustedKey, ...], asked: tuple[Poli
 
     wanted = {policy.name: policy for policy in asked}
     decisions = tuple(
-        _weighed(verify(policy, text, keys, gathered.facts), wanted)
-        for policy, text in gathered.envelopes.items()
+        replace(decision, counts=not wanted or decision.policy in wanted)
+        for decision in (
+            verify(policy, text, keys, gathered.facts) for policy, text in gathered.envelopes.items()
+        )
     )
     counting = [decision for decision in decisions if decision.counts]
     problems = _missing(gathered, decisions, wanted)
-    audited = [name for name, policy in wanted.items() if policy.mode == "audit"]
-    notes = gathered.notes + tuple(f"policy {printable(name)} only audits" for name in audited)
+    audited = {name for name, policy in wanted.items() if policy.mode == "audit"}
+    notes = gathered.notes + tuple(f"policy {printable(name)} only audits" for name in sorted(audited))
     valid = not problems and all(decision.valid for decision in counting)
-    passed = valid and all(decision.passed for decision in counting)
+    passed = valid and all(decision.passed for decision in counting if decision.policy not in audited)
     return Verification(gathered.subject, valid, passed, decisions, problems, notes)
-
-
-def _weighed(decision: VerifiedDecision, wanted: Mapping[str, Policy]) -> VerifiedDecision:
-    """Leave out what was not asked for, and what its policy only audits."""
-    policy = wanted.get(decision.policy)
-    return replace(decision, counts=not wanted or (policy is not None and policy.mode == "enforce"))
 
 
 def _missing(
@@ -155,12 +151,20 @@ def _locate(request: VerifyRequest) -> Located | None:
 
 def _policies(request: VerifyRequest, located: Located | None) -> tuple[Policy, ...]:
     """Return the policies that must have decided; none where nobody says."""
-    from gate.policy import load_policies, policy_path  # noqa: PLC0415 - pydantic and YAML
+    from gate.policy import governing, load_policies, policy_path  # noqa: PLC0415 - pydantic and YAML
     from gate.workflow.enforced import enforced_by_registry  # noqa: PLC0415 - as above
 
-    if request.policies:
-        return load_policies([policy_path(file) for file in request.policies])
-    return () if located is None else enforced_by_registry(located)
+    if not request.policies:
+        return () if located is None else enforced_by_registry(located)
+    loaded = load_policies([policy_path(file) for file in request.policies])
+    model = None if located is None else located.resolved.name
+    asked = governing(loaded, model=model)
+    if not asked:
+        raise UsageError(
+            f"none of the policies given governs {printable(model or 'it')}",
+            hint="Look at `match: {models: [...]}` in the policies.",
+        )
+    return asked
 
 
 def _gather(request: VerifyRequest, located: Located | None, asked: tuple[Policy, ...]) -> _Gathered:

@@ -128,11 +128,11 @@ class _Waiter:
             if found is not None:
                 return found
             waited = time.monotonic() - started
-            if waited + pause > timeout:
-                break
             if waited - told >= _TOLD_EVERY:
                 self._tell(f"waiting for the decision under {names} ({waited:.0f} s)")
                 told = waited
+            if waited + pause > timeout:
+                break
             time.sleep(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         raise RegistryError(
