@@ -5,9 +5,10 @@ the labels that may make sub-groups (:class:`gate.study.interface.ModelRow`).  W
 :class:`gate.study.interface.Study`, and its renderings (``formats``).  The room never opens a model or
 asks a registry (``gate.workflow.study`` gathers the table), and knows nothing of MLflow.
 
-``table`` sorts the models into sub-groups; ``trends`` has regression, Kendall's τ and labels,
-``intervals`` the bootstrap, ``paradox`` Simpson's paradox with its tests, ``training`` overtraining,
-``correlations`` metric against metric, ``judgements`` and ``advice`` the conclusion.
+``columns`` reads a CSV of figures, ``table`` sorts models into sub-groups; ``trends`` has regression,
+Kendall's τ and labels, ``intervals`` the bootstrap, ``paradox`` Simpson's paradox with its tests,
+``training`` overtraining, ``correlations`` metric against metric, ``judgements`` and ``advice`` the
+conclusion.
 
 Source: arXiv:2106.00734, tables 1, 2, 5 and 6.
 """

@@ -77,7 +77,7 @@ def _line(data: Points, weights: Array) -> tuple[Array, Array]:
     xy = weights @ (x * y) / n - mean_x * mean_y
     xx[xx <= 1e-14 * np.mean(x * x)] = np.nan  # every draw alike: no line
     yy[yy <= 1e-14 * np.mean(y * y)] = np.nan
-    return xy**2 / (xx * yy), xy / xx
+    return np.minimum(xy**2 / (xx * yy), 1.0), xy / xx
 
 
 def _kendall(data: Points, weights: Array) -> Array:
