@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gate.registry import MissingError
 from gate.workflow.check import CheckRequest
 from gate.workflow.sources import RegistryAddress
 from gate.workflow.watch import jobs
-from gate.workflow.watch.worker import _answer
+from gate.workflow.watch.worker import _answer, _kind
+from tests.workflow.watch.registry import asked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,20 +46,27 @@ def test_a_version_that_is_gone_is_told_from_one_whose_files_are(
         assert answer(configuration, kind, "gone", version)["failed"]["kind"] == "gone"
 
 
-def test_a_version_whose_run_is_not_there_is_no_version_that_is_gone(
-    models: Models, configuration: dict[str, object]
+def test_what_is_missing_may_be_something_else_than_the_version(models: Models) -> None:
+    """A version may point to a run or a logged model that is not there: that is no reason to forget it."""
+    version = models.register("half gone", 1)
+    request = CheckRequest(
+        f"models:/half gone/{version}", address=RegistryAddress(models.address, models.address)
+    )
+    assert _kind(MissingError("there is no such run"), request) == "usage"
+    models.client.delete_model_version("half gone", str(version))
+    assert _kind(MissingError("there is no such version"), request) == "gone"
+
+
+def test_that_it_cannot_be_checked_is_recorded_as_an_error_whatever_on_error_says(
+    models: Models, policy: Path, configuration: dict[str, object]
 ) -> None:
-    """It can be recorded that it cannot be checked, although nobody can say where its files were."""
-    models.client.create_registered_model("runless")
-    version = int(models.client.create_model_version("runless", f"runs:/{'0' * 32}/model").version)
-    failed = answer(configuration, "check", "runless", version)["failed"]
-    assert failed["kind"] == "usage"
-    done = answer(configuration, "give-up", "runless", version)["done"]
-    assert done["outcome"] == "error"
-    listed = jobs._listed(CheckRequest(f"models:/runless/{version}", address=RegistryAddress(models.address)))
-    decision = models.registry.decision(listed.resolved)
+    policy.write_text(f"on_error: warn\n{policy.read_text().strip()}\n")
+    version = models.register("given up", 1)
+    done = answer(configuration, "give-up", "given up", version)["done"]
+    decision = models.decision("given up", version)
     assert decision is not None
-    assert (decision.outcome, decision.report) == ("error", done["report"])
+    assert (decision.outcome, decision.report, decision.passing) == ("error", done["report"], False)
+    assert decision.policy_digest == asked(policy)
 
 
 def test_what_is_decided_already_is_not_decided_again(
