@@ -23,22 +23,23 @@ def architecture_fingerprint(layers: Iterable[WeightLayer]) -> str:
     It is taken over the weight layers and not over the rows of an analysis, so that it does not
     depend on the convention they are measured by.
     """
-    return _digest([_described(layer) for layer in layers])
+    return _digest([[layer.kind, list(layer.shape), layer.groups, len(layer.parts)] for layer in layers])
 
 
 def layout_fingerprint(layers: Iterable[WeightLayer]) -> str:
-    """Return ``sha256:...`` of the same kinds, shapes and groups in no order: a multiset."""
-    return _digest(sorted((_described(layer) for layer in layers), key=json.dumps))
+    """Return ``sha256:...`` of kinds, shapes and parts in no order: a multiset.
+
+    Groups do not count: of a convolution with one column an ONNX file knows them and a state dict does
+    not, and the same model must be the same in both.
+    """
+    described = [[layer.kind, list(layer.shape), len(layer.parts)] for layer in layers]
+    return _digest(sorted(described, key=json.dumps))
 
 
 def rows_fingerprint(rows: Iterable[LayerMetrics], *, ordered: bool = True) -> str:
     """Return a fingerprint of what rows of an analysis show: for figures that no file stands behind."""
     described: list[list[Any]] = [[row.kind, list(row.shape)] for row in rows]
     return _digest(described if ordered else sorted(described, key=json.dumps))
-
-
-def _described(layer: WeightLayer) -> list[Any]:
-    return [layer.kind, list(layer.shape), layer.groups, len(layer.parts)]
 
 
 def _digest(described: list[list[Any]]) -> str:
