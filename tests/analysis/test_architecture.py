@@ -13,7 +13,7 @@ from tests.models import fetch
 
 
 def layer(name: str, shape: tuple[int, ...], **fields: object) -> WeightLayer:
-    known = WeightLayer(name, "dense", shape, "float32", lambda: None, name, shape)  # type: ignore[arg-type, return-value]
+    known = WeightLayer(name, "dense", shape, "float32", lambda: None, name, shape)  # type: ignore[arg-type]
     return replace(known, **fields)  # type: ignore[arg-type]
 
 
