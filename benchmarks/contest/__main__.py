@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NETWORKS: Final = "networks.csv"
 COLLAPSE: Final = "collapse.csv"
 SIGNIFICANCE: Final = "significance.csv"
+LAYERS: Final = "copies.csv"
 
 
 def main() -> int:
@@ -56,14 +57,17 @@ def _collapse(arguments: argparse.Namespace, tables: Path) -> None:
 def _significance(arguments: argparse.Namespace, tables: Path) -> None:
     from benchmarks.contest.registry import Registry  # noqa: PLC0415
     from benchmarks.contest.run import run  # noqa: PLC0415
-    from benchmarks.contest.significance import rates  # noqa: PLC0415
+    from benchmarks.contest.significance import rates, seeded_layers  # noqa: PLC0415
 
     registry = Registry(arguments.directory)
     entries = run(registry, copies(), arguments.jobs)
-    found = []
+    found, layers = [], []
     for family in FAMILIES:
         own = [entries[network.id] for network in copies() if network.family == family]
-        found += rates(family, list(measured(registry, own).values()))
+        analyses = list(measured(registry, own).values())
+        layers += seeded_layers(family, analyses)
+        found += rates(family, analyses)
+    write_table(tables / LAYERS, [asdict(layer) for layer in layers])
     write_table(tables / SIGNIFICANCE, [asdict(rate) for rate in found])
 
 
@@ -71,12 +75,13 @@ def _pages(arguments: argparse.Namespace, tables: Path) -> None:
     from benchmarks.contest.drift import walk  # noqa: PLC0415
     from benchmarks.contest.looks import Look  # noqa: PLC0415
     from benchmarks.contest.page import write_page  # noqa: PLC0415
-    from benchmarks.contest.significance import Rate  # noqa: PLC0415
+    from benchmarks.contest.significance import Rate, SeededLayer  # noqa: PLC0415
     from benchmarks.contest.significance_page import write_significance  # noqa: PLC0415
 
     looks = read_records(tables / COLLAPSE, Look)
     write_page(arguments.docs, read_table(tables / NETWORKS), looks)
-    write_significance(arguments.docs, read_records(tables / SIGNIFICANCE, Rate), walk())
+    layers = read_records(tables / LAYERS, SeededLayer)
+    write_significance(arguments.docs, read_records(tables / SIGNIFICANCE, Rate), layers, walk())
 
 
 PARTS: Final[Mapping[str, Callable[[argparse.Namespace, Path], None]]] = {

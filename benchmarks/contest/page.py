@@ -44,8 +44,10 @@ with hyperparameters, and that their product, AlphaHat, serves both. Here it is 
   share of random labels ({", ".join(f"{share:.0%}" for share in RANDOM_LABELS)}), drawn once so that each
   level is equally frequent (`benchmarks/contest/design.py`).
 - **Registered**: each is a version in an MLflow registry (`.contest/`), with its accuracies, and measured
-  through `models:/NAME/VERSION`. [All figures](../assets/contest/networks.csv). To look at it with the gate
-  itself: `gate study` over the experiment `mini-contest` there, or over that table.
+  through `models:/NAME/VERSION`. [All figures](../assets/contest/networks.csv). To look at them with the gate
+  itself: `gate study docs/assets/contest/networks.csv --group group --quality test_accuracy`, or, over the
+  registry, `gate study experiment:mini-contest --group param:group --quality test_accuracy --tracking-uri
+  sqlite:///.contest/mlflow.db`.
 - **Copies**: {COPIES} more of one network of each family, for
   [how sure a comparison is](significance.md).
 """

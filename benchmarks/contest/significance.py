@@ -17,6 +17,8 @@ from benchmarks.contest.intervals import Interval, over_pairs, wilson
 from gate.policy import judge, load_policies, packaged_policy
 from gate.policy.interface import Baseline
 from gate.policy.kinds.change import MaxIncrease
+from gate.spectra.conventions import GATE_1
+from gate.spectra.summary import eligible, excluded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
 
 POLICIES: Final = ("default", "strict")
 WHOLE: Final = "the policy"
-TOLERANCES: Final = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
-"""Tried in place of the ``absolute`` of each rule on AlphaHat."""
+TOLERANCES: Final = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, math.inf)
+"""Tried in place of the ``absolute`` of each rule on AlphaHat; none forgives a layer that left the mean."""
+
+FEWEST: Final = 2
+"""Copies that a spread needs."""
 
 _METRIC: Final = "model.alpha_weighted"
 _REFUSED: Final = frozenset({"blocked", "inconclusive", "error"})
@@ -146,7 +151,7 @@ def _rate(family: str, asked: _Asked, outcomes: NDArray[np.object_], rises: NDAr
     apart = ~np.eye(len(outcomes), dtype=bool)
     failed = np.asarray(outcomes == "failed", dtype=bool)
     if asked.tolerance is not None:
-        failed &= rises > asked.tolerance
+        failed &= (rises > asked.tolerance) | np.isposinf(rises)
     if asked.compares:
         return _counted(family, asked, outcomes[apart], failed[apart], over_pairs(failed))
     column = np.where(np.arange(len(outcomes)) == 0, 1, 0)  # the same whatever the baseline
@@ -180,3 +185,44 @@ def _counted(
         high=interval.high,
         effective=interval.effective,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SeededLayer:
+    """What another seed does to one layer: alpha's mean and spread over the copies, beside its own error.
+
+    ``excluded`` counts copies in which it has no part in the model means: no fit, or alpha of 8 or above.
+    """
+
+    family: str
+    layer: str
+    eigenvalues: int
+    copies: int
+    excluded: int
+    alpha: float
+    alpha_deviation: float
+    alpha_standard_error: float
+
+
+def seeded_layers(family: str, copies: Sequence[Analysis]) -> tuple[SeededLayer, ...]:
+    """Return a row for each layer that counts in the means of any copy."""
+    found = []
+    for rows in zip(*[analysis.layers for analysis in copies], strict=True):
+        kept = [row for row in eligible(rows, GATE_1) if not excluded(row, GATE_1)]
+        fitted = [(row.alpha, row.alpha_standard_error or 0.0) for row in kept if row.alpha is not None]
+        if len(fitted) < FEWEST:
+            continue
+        alphas = [alpha for alpha, _ in fitted]
+        found.append(
+            SeededLayer(
+                family,
+                rows[0].name,
+                rows[0].eigenvalues,
+                len(rows),
+                len(rows) - len(fitted),
+                float(np.mean(alphas)),
+                float(np.std(alphas, ddof=1)),
+                float(np.mean([error for _, error in fitted])),
+            )
+        )
+    return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.contest.design import COPIES, FAMILIES, copies
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.contest.drift import Step
-    from benchmarks.contest.significance import Rate
+    from benchmarks.contest.significance import Rate, SeededLayer
 
 _INTRODUCTION: Final = f"""# Significance: how often a rule refuses a model that is no worse
 
@@ -42,11 +43,20 @@ quantisation of the same weights moves the figures far less, and larger layers a
 than these of 64 to 576 eigenvalues.
 """
 
+_LAYERS: Final = """## What another seed does to a layer
+
+Alpha of each layer over the copies in which it counts. Where the spread is beyond the layer's own standard
+error, the weights really are other weights, which no fit can know. A layer of a few eigenvalues has an
+alpha of 8 or above, or no fit, in some copies by chance; it then leaves the model means, and a layer that
+counted in the baseline and no longer does is itself a failure: what no tolerance forgives.
+"""
+
 _TOLERANCES: Final = """## The tolerance on AlphaHat
 
-The same pairs under other values of `absolute`, everything else as in the policy. The fits' own uncertainty
-(`sigmas`) cannot see what another seed does to a layer: the weights really are other weights. So the smallest
-change that counts must lie above the spread between copies.
+The same pairs under other values of `absolute`, everything else as in the policy. The last row is what
+remains under any: layers that left the means. The tolerance of `default` is the smallest of these values at
+which the change alone, beyond that row, refuses at most one pair in a hundred in either family; the anchor's
+is the smallest at which it warns of at most one in a thousand.
 """
 
 _DRIFT: Final = f"""## Slow drift
@@ -57,15 +67,20 @@ before, `{ANCHOR_RULE}` with version 1.
 """
 
 
-def write_significance(docs: Path, rates: Sequence[Rate], steps: Sequence[Step]) -> None:
+def write_significance(
+    docs: Path, rates: Sequence[Rate], layers: Sequence[SeededLayer], steps: Sequence[Step]
+) -> None:
     """Write the page and its drawing into ``docs``."""
     assets = docs / "assets" / "contest"
     (assets / "tolerance.svg").write_text(_curve(rates), encoding="utf-8")
-    page = "\n".join(_page(rates, steps))
+    page = "\n".join(significance_page(rates, layers, steps))
     (docs / "explanation" / "significance.md").write_text(page, encoding="utf-8")
 
 
-def _page(rates: Sequence[Rate], steps: Sequence[Step]) -> Iterator[str]:
+def significance_page(
+    rates: Sequence[Rate], layers: Sequence[SeededLayer], steps: Sequence[Step]
+) -> Iterator[str]:
+    """Yield the page."""
     yield _INTRODUCTION
     yield from _networks()
     for policy in POLICIES:
@@ -74,6 +89,18 @@ def _page(rates: Sequence[Rate], steps: Sequence[Step]) -> Iterator[str]:
             ("rule", "severity", "asked of", *[NAMES[family] for family in FAMILIES]),
             _rule_rows([rate for rate in rates if rate.policy == policy and rate.tolerance is None]),
         )
+    yield _LAYERS
+    yield from _table(
+        (
+            "layer",
+            "eigenvalues",
+            "alpha",
+            "its spread over seeds",
+            "its own standard error",
+            "outside the means",
+        ),
+        (_layer_row(layer) for layer in layers),
+    )
     yield _TOLERANCES
     yield from _tolerance_tables(rates)
     yield "![False refusals over the tolerance on AlphaHat](../assets/contest/tolerance.svg)\n"
@@ -140,10 +167,25 @@ def _tolerance_tables(rates: Sequence[Rate]) -> Iterator[str]:
         yield from _table(
             ("absolute", *[NAMES[family] for family in FAMILIES]),
             (
-                (f"{tolerance:g}", *[share(rate) for rate in found if rate.tolerance == tolerance])
+                (_tolerance(tolerance), *[share(rate) for rate in found if rate.tolerance == tolerance])
                 for tolerance in TOLERANCES
             ),
         )
+
+
+def _tolerance(value: float) -> str:
+    return f"{value:g}" if math.isfinite(value) else "any"
+
+
+def _layer_row(layer: SeededLayer) -> tuple[str, ...]:
+    return (
+        f"{NAMES[layer.family]}, `{layer.layer}`",
+        str(layer.eigenvalues),
+        f"{layer.alpha:.2f}",
+        f"{layer.alpha_deviation:.2f}",
+        f"{layer.alpha_standard_error:.2f}",
+        f"{layer.excluded} of {layer.copies} copies",
+    )
 
 
 def _curve(rates: Sequence[Rate]) -> str:
@@ -159,6 +201,7 @@ def _curve(rates: Sequence[Rate]) -> str:
                         for rate in rates
                         if (rate.policy, rate.rule, rate.family) == (policy, rule, family)
                         and rate.tolerance is not None
+                        and math.isfinite(rate.tolerance)
                     ],
                     joined=True,
                 )
