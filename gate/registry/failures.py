@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PASSWORD: Final = re.compile(r"(://)[^/@\s]+@")
 _LONGEST_QUOTE: Final = 400
+_GATE: Final = "The gate "
+"""What an enforcing registry's refusals begin with; they say themselves what to do."""
+
 _UNREACHABLE: Final = (
     "Is {where} the registry you meant, and is it up? "
     "Set it with --tracking-uri or MLFLOW_TRACKING_URI (--registry-uri or MLFLOW_REGISTRY_URI)."
@@ -115,7 +118,8 @@ def _translate(error: MlflowException, doing: str, where: str, *, invalid_is_mis
     if code in {"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"} or _status_in(error) == "401":
         return RegistryError(message, hint=_UNAUTHENTICATED.format(where=public_uri(where)))
     if code == "PERMISSION_DENIED" or _status_in(error) == "403":
-        return RefusedError(message, hint=f"{public_uri(where)} does not allow it to this user.")
+        allows = f"{public_uri(where)} does not allow it to this user."
+        return RefusedError(message, hint=None if _GATE in error.message else allows)
     if not _said_by_mlflow(error, where):
         return _unreachable(error, doing, where)
     missing = MissingError(message, hint=f"Asked {public_uri(where)}. Names are taken as typed, %20 too.")
