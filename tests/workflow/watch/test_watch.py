@@ -85,9 +85,9 @@ def test_a_stored_verdict_that_somebody_changed_is_not_judged_by(
 def test_a_model_that_takes_all_memory_stops_nobody_else(
     models: Models, policy: Path, tmp_path: Path
 ) -> None:
-    """Measuring it takes 98 MB for the matrix and as much again; a worker itself takes some 270."""
+    """Measuring it takes 200 MB for the Gram matrix alone; a worker itself takes some 270."""
     others = [(name, models.register(name, 4)) for name in ("memory a", "memory b")]
-    greedy = models.register("memory greedy", 5, scale=0.01, shape=(3500, 7000))
+    greedy = models.register("memory greedy", 5, scale=0.01, shape=(5000, 5100))
     arguments = ("--policy", policy, "--model", "memory *", "--memory", "384M", "--every", "1s")
     with watcher(models.address, tmp_path, *arguments, "--retry-every", "2s") as watching:
         until(lambda: models.outcome("memory greedy", greedy) == "error")
