@@ -49,6 +49,9 @@ _ERROR: Final = (
     "See what the gate can reach from here: gate doctor",
 )
 
+_ELSEWHERE: Final = "registry:"
+"""What the file of a policy begins with that is in no file here but in force in a registry."""
+
 
 def next_steps(verdict: Verdict) -> tuple[str, ...]:
     """Return what the reader can do now, most useful first; commands stand at the end of a step."""
@@ -95,7 +98,9 @@ def _promote(verdict: Verdict) -> str:
 
 def _explain(verdict: Verdict) -> tuple[str, ...]:
     files = dict.fromkeys(
-        policy.file for policy in verdict.policies if policy.outcome != "passed" and policy.file
+        policy.file
+        for policy in verdict.policies
+        if policy.outcome != "passed" and policy.file and not policy.file.startswith(_ELSEWHERE)
     )
     return tuple(
         f"Read why the rules are there: gate policy explain {shlex.quote(printable(file))}" for file in files
