@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from tests.workflow.watch.registry import Models
 
-ENDS = [8 + 37 * life % 101 for life in range(22)]
-"""Numbers of the requests that are never answered, 8 to 106.  A check makes some 70, after a dozen of the
-start, so that the ends fall on every stage of a check, and some lives get to a second one."""
+ENDS = [8 + 37 * life % 73 for life in range(22)]
+"""Numbers of the requests that are never answered, 8 to 80.  A check makes some 45 to 70, after a dozen of
+the start, so that the ends fall on every stage of a check, and every third life or so gets one done."""
 
 
 @pytest.mark.timeout(900)  # some 25 processes are started one after the other
