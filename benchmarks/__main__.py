@@ -26,6 +26,7 @@ BENCHMARKS: Final = (
     "executors",
     "scaling",
     "watch",
+    "promotion",
 )
 """Modules of this package, in the order of the page."""
 

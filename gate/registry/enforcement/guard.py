@@ -11,6 +11,7 @@ from gate.registry.enforcement.refusal import PromotionRefusedError
 from gate.registry.enforcement.rows import (
     MYSQL,
     alias_as_stored,
+    held_alias,
     locked_version,
     locked_versions,
     places,
@@ -57,8 +58,11 @@ class Guard:
         with self._remembering(), self._sessions.transaction() as session:
             row = locked_version(session, *at, shared=kind == "alias")
             if row is not None and not is_prompt(row):
+                # Held on to until MLflow writes, which then finds it in the session and asks no more.
+                held = held_alias(session, row, target) if kind == "alias" else None
+                changes = held is None or held.version != row.version
                 for spelling in self._spellings(session, kind, target, row):
-                    self._judge(session, kind, spelling, row)
+                    self._judge(session, kind, spelling, row, changes=changes)
             return write()
 
     def copy(self, into: str, source: tuple[str, str, int], write: Callable[[], Written]) -> Written:
@@ -89,7 +93,8 @@ class Guard:
             rename_artifacts(session, workspace, name, new_name)
             return write()
 
-    def _judge(self, session: Session, kind: Kind, target: str, row: Any) -> None:
+    def _judge(self, session: Session, kind: Kind, target: str, row: Any, *, changes: bool) -> None:
+        """Judge a promotion; what stays where it is has to be allowed too, and is not news."""
         book = self._reader.read(session)
         governing = book.governing(
             model=row.name,
@@ -99,7 +104,8 @@ class Guard:
         )
         promotion = Promotion(kind, target, row.workspace, row.name, row.version)
         ruling = rule_on(session, book, promotion, subject_of(row), governing)
-        remember(session, promotion, subject_of(row), ruling)
+        if changes:
+            remember(session, promotion, subject_of(row), ruling)
 
     @staticmethod
     def _judge_renamed(session: Session, book: Rulebook, name: str, row: Any, kind: str, target: str) -> None:

@@ -79,6 +79,12 @@ def places(session: Session, workspace: str, name: str, versions: list[Any]) -> 
     ]
 
 
+def held_alias(session: Session, row: Any, alias: str) -> Any | None:
+    """Return MLflow's row of an alias of a version's model, None where nothing holds it."""
+    key = {"workspace": row.workspace, "name": row.name, "alias": alias}
+    return session.get(SqlRegisteredModelAlias, key)
+
+
 def alias_as_stored(session: Session, workspace: str, name: str, alias: str) -> str | None:
     """Return how the database spells the alias that it takes for ``alias``."""
     found = (

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    Sqlite = Callable[[Path], str]
+
     from sqlalchemy.orm import Session
 
 NOW = datetime.now(timezone.utc)
@@ -65,8 +67,8 @@ def test_a_policy_whose_words_alone_changed_changes_nothing(local: Place) -> Non
     local.promote(version)
 
 
-def test_grace_keeps_the_last_digest_for_a_while(tmp_path: Path) -> None:
-    place = direct(Settings.make(tmp_path), f"sqlite:///{tmp_path / 'registry.db'}")
+def test_grace_keeps_the_last_digest_for_a_while(tmp_path: Path, sqlite: Sqlite) -> None:
+    place = direct(Settings.make(tmp_path), sqlite(tmp_path))
     version, waiting, late = place.passed(), place.passed(), place.version()
     prepared = place.maker.decision(late)
     push(place, policy_text("production", most=5, grace="1h"))
@@ -92,11 +94,11 @@ def _move_back(place: Place, by: timedelta) -> None:
     change(place, act)
 
 
-def test_no_policies_refuse_every_model_and_leave_prompts_alone(tmp_path: Path) -> None:
+def test_no_policies_refuse_every_model_and_leave_prompts_alone(tmp_path: Path, sqlite: Sqlite) -> None:
     settings = Settings(tmp_path)
     for name in ("policies", "keys"):
         (tmp_path / name).mkdir()
-    place = direct(settings, f"sqlite:///{tmp_path / 'registry.db'}")
+    place = direct(settings, sqlite(tmp_path))
     version = place.version(place.model("anything"))
     with refusal("no policy was ever loaded", "gate policy push"):
         place.promote(version, "some-alias")
@@ -117,11 +119,11 @@ def test_policies_that_were_all_taken_out_refuse_too(local: Place) -> None:
 
 
 @pytest.mark.parametrize("harm", ["gone", "broken", "empty"])
-def test_a_folder_that_went_bad_keeps_the_last_good_set(local: Place, harm: str, tmp_path: Path) -> None:
+def test_a_folder_that_went_bad_keeps_the_last_good_set(local: Place, harm: str) -> None:
     version, unjudged = local.passed(), local.version()
     folder = local.settings.folder / "policies"
     if harm == "gone":
-        folder.rename(tmp_path / "elsewhere")
+        folder.rename(folder.with_name("elsewhere"))
     elif harm == "broken":
         (folder / "production.yaml").write_text("version: 1\nname: [")
     else:
@@ -147,9 +149,9 @@ def test_a_policy_changed_behind_the_gate_refuses_everything(local: Place) -> No
         local.promote(local.version(local.model("other")))
 
 
-def test_every_governing_policy_has_to_pass(tmp_path: Path) -> None:
+def test_every_governing_policy_has_to_pass(tmp_path: Path, sqlite: Sqlite) -> None:
     texts = policy_text("production"), policy_text("fairness", "{models: ['fraud-*']}")
-    place = direct(Settings.make(tmp_path, *texts), f"sqlite:///{tmp_path / 'registry.db'}")
+    place = direct(Settings.make(tmp_path, *texts), sqlite(tmp_path))
     version = place.passed()
     with refusal("Policy 'fairness': there is no decision"):
         place.promote(version)
@@ -163,9 +165,11 @@ def test_every_governing_policy_has_to_pass(tmp_path: Path) -> None:
     place.promote(mended)
 
 
-def test_audit_mode_lets_pass_and_writes_down_what_it_would_have_refused(tmp_path: Path) -> None:
+def test_audit_mode_lets_pass_and_writes_down_what_it_would_have_refused(
+    tmp_path: Path, sqlite: Sqlite
+) -> None:
     settings = Settings.make(tmp_path, policy_text("production", mode="audit"))
-    place = direct(settings, f"sqlite:///{tmp_path / 'registry.db'}")
+    place = direct(settings, sqlite(tmp_path))
     version = place.version()
     place.promote(version)
     assert place.holder(version.name) == 1
@@ -182,10 +186,12 @@ def test_audit_mode_lets_pass_and_writes_down_what_it_would_have_refused(tmp_pat
         ({"not_before": NOW + HOUR}, "is not valid before"),
     ],
 )
-def test_a_key_signs_only_what_it_is_trusted_with(tmp_path: Path, trust: dict[str, Any], words: str) -> None:
+def test_a_key_signs_only_what_it_is_trusted_with(
+    tmp_path: Path, sqlite: Sqlite, trust: dict[str, Any], words: str
+) -> None:
     settings = Settings.make(tmp_path)
     pair = settings.put_key("other", Pair.make(trust.pop("role", "check"), **trust))
-    place = direct(settings, f"sqlite:///{tmp_path / 'registry.db'}")
+    place = direct(settings, sqlite(tmp_path))
     version = place.version()
     with refusal(words):
         place.deliver(version, place.maker.decision(version, key=pair))
