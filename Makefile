@@ -14,7 +14,7 @@ help: ## list the targets
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint --group docs
 	@if [ -n "$(TORCH)" ]; then $(BIN)/python -m pip install --quiet torch==$(TORCH) 'transformers>=4.46'; fi
 	@touch $@
 
@@ -37,8 +37,9 @@ types: $(STAMP) ## mypy --strict, for every Python we support
 	@# numpy's current stubs need Python 3.11: for 3.10 its types are unknown, so Any may be returned
 	@echo "mypy for Python 3.10"; $(BIN)/mypy --python-version 3.10 --no-warn-return-any
 
-docs: $(STAMP) ## the pages made from code are current, the README's help texts too
+docs: $(STAMP) ## the pages made from code are current; the site builds without a warning into site/
 	$(BIN)/python -m docs.generate --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 bench: $(STAMP) ## measure speed and memory side by side; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
@@ -54,4 +55,4 @@ soak: $(STAMP) ## kill a watcher through 200 checks, too long for CI: CHECKS=200
 	$(BIN)/python -m tests.soak --checks $${CHECKS:-200}
 
 clean: ## remove the environment and what the demo left
-	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .demo site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
