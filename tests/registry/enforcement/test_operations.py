@@ -329,8 +329,6 @@ def test_what_is_enforced_can_be_read_by_any_client(local: Place) -> None:
 def test_latest_is_read_as_before(local: Place) -> None:
     first = local.version()
     local.version(first.name)
-    assert local.client.get_model_version_by_alias(first.name, "latest").version == "2"
-    assert [found.version for found in local.client.search_model_versions(f"name = '{first.name}'")] == [
-        "2",
-        "1",
-    ]
+    assert int(local.client.get_model_version_by_alias(first.name, "latest").version) == 2
+    found = local.client.search_model_versions(f"name = '{first.name}'")
+    assert [int(version.version) for version in found] == [2, 1]
