@@ -46,9 +46,9 @@ than these of 64 to 576 eigenvalues.
 _LAYERS: Final = """## What another seed does to a layer
 
 Alpha of each layer over the copies in which it counts. Where the spread is beyond the layer's own standard
-error, the weights really are other weights, which no fit can know. A layer of a few eigenvalues has an
-alpha of 8 or above, or no fit, in some copies by chance; it then leaves the model means, and a layer that
-counted in the baseline and no longer does is itself a failure: what no tolerance forgives.
+error, the weights really are other weights, which no fit can know. Some layers have an alpha of 8 or above,
+or no fit, in a few copies; they then leave the model means, and a layer that counted in the baseline and no
+longer does is itself a failure: what no tolerance forgives, and what most refusals by AlphaHat here are.
 """
 
 _TOLERANCES: Final = """## The tolerance on AlphaHat
