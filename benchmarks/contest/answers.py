@@ -20,6 +20,9 @@ SURE: Final = 0.05
 FALL: Final = 0.05
 """Test accuracy lost since its best that counts as a collapse."""
 
+PERFECT: Final = 0.99
+"""Training accuracy at which what is lost in the test is no lack of training."""
+
 LOWEST_ALPHA: Final = 2.0
 _MODEST: Final = 0.2
 _SHARP: Final = ("strict", "weak")
@@ -102,7 +105,19 @@ def collapsed(looks: Sequence[Look]) -> str:
     return (
         f"{fate}: test accuracy was at its best after {best.step:,} steps ({best.test_accuracy:.1%}) and "
         f"{end.test_accuracy:.1%} after {end.step:,}, training accuracy {end.train_accuracy:.1%}. "
-        f"{_low_alpha(looks)} {_traps(looks)}"
+        f"{_while_perfect(looks, best)}{_low_alpha(looks)} {_traps(looks)}"
+    )
+
+
+def _while_perfect(looks: Sequence[Look], best: Look) -> str:
+    """Say how far test accuracy fell while training accuracy stayed, which is what anti-grokking means."""
+    later = [look for look in looks if look.step > best.step and look.train_accuracy >= PERFECT]
+    if not later:
+        return ""
+    low = min(later, key=lambda look: look.test_accuracy)
+    return (
+        f"While training accuracy was at least {PERFECT:.0%}, test accuracy fell as low as "
+        f"{low.test_accuracy:.1%} (after {low.step:,} steps). "
     )
 
 
