@@ -51,8 +51,8 @@ class Proxy:
     place: Place
     storage: str
 
-    def send(self, method: str, path: str, body: bytes | Iterator[bytes] | None = None) -> tuple[int, bytes]:
-        """Send a request whose path is taken as it stands; an iterator is sent in chunks."""
+    def send(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """Send a request whose path is taken as it stands."""
         assert self.place.address is not None
         connection = http.client.HTTPConnection(urlsplit(self.place.address).netloc, timeout=120)
         headers = {"Content-Type": "application/json"} if body and body[:1] == b"{" else {}
