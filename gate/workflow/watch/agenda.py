@@ -141,9 +141,9 @@ class Agenda:
             return len(self._entries) - running, running, now - oldest
 
 
-def _urgency(entry: _Entry) -> tuple[bool, int]:
-    """Judging goes before comparing files; the most recent version goes first."""
-    return entry.task.reason != "files", entry.task.version.created
+def _urgency(entry: _Entry) -> tuple[bool, bool, int]:
+    """Judging goes before comparing files, what never failed before what did; the most recent goes first."""
+    return entry.task.reason != "files", entry.failures == 0, entry.task.version.created
 
 
 class Untaken:

@@ -273,6 +273,8 @@ class Watcher:
         self, task: Task, failure: Failure, more: Callable[[Mapping[str, Any]], Done | Failure]
     ) -> None:
         self.monitor.failures.labels(failure.kind).inc()
+        if failure.kind == "resource":  # before it is held back, so that no retry meets the recording
+            self._give_up(task, failure, more)
         failures, pause = self._retry(task, self._errors if failure.kind == "resource" else _FAILED)
         event(
             "failed",
@@ -285,7 +287,7 @@ class Watcher:
         )
         if task.reason == "files" and failure.kind != "resource":
             return  # what was decided stands until the files are known to differ
-        if failure.kind == "resource" or failures == _TELL_AFTER:
+        if failure.kind != "resource" and failures == _TELL_AFTER:
             self._give_up(task, failure, more)
 
     def _retry(self, task: Task, backoff: Backoff) -> tuple[int, float]:
