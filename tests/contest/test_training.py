@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from benchmarks.contest.design import contest, copies, sample
+from benchmarks.contest.design import contest, sample
 from benchmarks.contest.networks import QUALITY, TRAINING_QUALITY
 from benchmarks.contest.registry import EXPERIMENT, Registry
 from benchmarks.contest.run import run
@@ -79,7 +80,9 @@ def test_they_go_through_the_study(trained: tuple[Registry, dict[str, Entry]]) -
 def test_a_seed_gives_the_same_weights_again_and_another_does_not() -> None:
     from benchmarks.contest.training import train  # noqa: PLC0415 - torch
 
-    first, again, other = (train(network).weights for network in (copies()[0], copies()[0], copies()[2]))
+    network = contest()[0]
+    seeded = (network, network, replace(network, seed=network.seed + 1))
+    first, again, other = (train(each).weights for each in seeded)
     for name, values in first.items():
         np.testing.assert_array_equal(values, again[name])
     assert not np.array_equal(first["0.weight"], other["0.weight"])
