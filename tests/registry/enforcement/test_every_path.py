@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gate.registry.attestation.envelope import digest_of
 from tests.registry.enforcement.callers import WAYS, ByClient, caller
-from tests.registry.enforcement.signing import digest_of
 
 if TYPE_CHECKING:
     from tests.registry.enforcement.callers import Answer, Caller

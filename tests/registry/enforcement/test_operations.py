@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gate.registry.attestation.envelope import digest_of
 from gate.registry.enforcement.plugin import build_store
 from gate.registry.enforcement.tables import (
     activate_policy,
@@ -20,7 +21,7 @@ from gate.registry.enforcement.tables import (
 from gate.registry.enforcement.tables.interface import VersionKey
 from gate.registry.enforcement.tables.schema import policies as policies_table
 from tests.registry.enforcement.places import Place, Settings, direct, refusal
-from tests.registry.enforcement.signing import Pair, digest_of, digest_of_policy, policy_text
+from tests.registry.enforcement.signing import Pair, digest_of_policy, policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,9 +26,9 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return direct(Settings.make(folder), url)
 
 
-def outcome(act: Callable[[], object]) -> str | None:
+def outcome(act: Callable[..., object], *arguments: object) -> str | None:
     try:
-        act()
+        act(*arguments)
     except MlflowException as error:
         return str(error.error_code)
     return None
@@ -40,8 +40,8 @@ def test_a_block_and_a_promotion_at_once(shared: Place) -> None:
         version = shared.passed()
         blocked = shared.maker.blocked(version)
         with ThreadPoolExecutor(2) as pool:
-            promoting = pool.submit(outcome, lambda v=version: shared.promote(v))
-            blocking = pool.submit(outcome, lambda v=version, text=blocked: shared.deliver(v, text))
+            promoting = pool.submit(outcome, shared.promote, version)
+            blocking = pool.submit(outcome, shared.deliver, version, blocked)
         assert blocking.result() is None
         assert promoting.result() in {None, "PERMISSION_DENIED"}
         assert shared.holder(version.name) == (1 if promoting.result() is None else None)
@@ -52,7 +52,7 @@ def test_a_block_and_a_promotion_at_once(shared: Place) -> None:
         assert block.current
         assert not passed.current
         assert [entry.decisions for entry in held] == ([(passed.seq,)] if promoting.result() is None else [])
-        assert outcome(lambda v=version: shared.promote(v)) == "PERMISSION_DENIED"
+        assert outcome(shared.promote, version) == "PERMISSION_DENIED"
 
 
 def test_two_checks_at_once(shared: Place) -> None:
@@ -61,7 +61,8 @@ def test_two_checks_at_once(shared: Place) -> None:
         version = shared.version()
         texts = shared.maker.blocked(version), shared.maker.decision(version)
         with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(lambda text, v=version: outcome(lambda: shared.deliver(v, text)), texts))
+            delivering = [pool.submit(outcome, shared.deliver, version, text) for text in texts]
+        results = [done.result() for done in delivering]
         assert sorted(map(str, results)) == ["None", "RESOURCE_CONFLICT"]
         winner = texts[results.index(None)]
         assert shared.again(version).tags["gate.attestation.production"] == winner
@@ -73,10 +74,8 @@ def test_a_rename_and_a_promotion_at_once(shared: Place) -> None:
         version = shared.version(shared.model("draft"))
         governed = f"fraud-of-{version.name}"
         with ThreadPoolExecutor(2) as pool:
-            promoting = pool.submit(outcome, lambda v=version: shared.promote(v))
-            renaming = pool.submit(
-                outcome, lambda v=version, to=governed: shared.client.rename_registered_model(v.name, to)
-            )
+            promoting = pool.submit(outcome, shared.promote, version)
+            renaming = pool.submit(outcome, shared.client.rename_registered_model, version.name, governed)
         if renaming.result() is None:
             assert promoting.result() is not None
             assert shared.holder(governed) is None
