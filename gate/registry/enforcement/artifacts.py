@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from gate.errors import GateError
-from gate.registry.enforcement.served import below, destination, read_served
+from gate.registry.enforcement.addresses import below, destination, settled
+from gate.registry.enforcement.served import read_served
 from gate.registry.enforcement.tables.artifacts import owners_above, owners_below, put_root
 from gate.registry.enforcement.tables.database import SCHEME, SETTING, Database, open_database
 from gate.text import printable
@@ -114,14 +115,15 @@ class Guard:
         self._refuse(owners, "delete", asked)
 
     def _spellings(self, path: str) -> list[str]:
-        """Return ``path`` as it may be read: MLflow's local repository decodes it once more."""
+        """Return ``path`` as it stands, and as it is read when it is decoded once more or to the end."""
         if self.prefix is None:
             raise _error(
                 "PERMISSION_DENIED",
                 "The gate cannot tell what is protected here: this repository is not below the artifact "
                 "destination of the server. Set MLFLOW_ARTIFACTS_DESTINATION, or leave gate: out of the URI.",
             )
-        return [posixpath.join(self.prefix, spelling) for spelling in dict.fromkeys((path, unquote(path)))]
+        full = posixpath.join(self.prefix, path)
+        return list(dict.fromkeys((full, unquote(full), settled(full))))
 
     def _refuse(
         self, owners: Callable[[Session], tuple[VersionKey, ...]], verb: str, paths: list[str]

@@ -1,8 +1,4 @@
-"""Where a version's files stand below the artifact destination that an MLflow server serves.
-
-Everything is told by paths relative to that destination: two servers may mount the same storage
-under different names, and storage moves.
-"""
+"""The names, sizes and ETags of a version's files, as this server's artifact destination lists them."""
 
 from __future__ import annotations
 
@@ -10,10 +6,8 @@ import os
 import posixpath
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlparse
 
-from gate.registry.enforcement.tables.artifacts import canonical_path
-from gate.registry.enforcement.tables.database import SCHEME
+from gate.registry.enforcement.addresses import destination, served_path, settled
 from gate.registry.enforcement.tables.interface import RecordedFile, RecordedRoot
 from gate.registry.enforcement.tables.registry import now
 
@@ -22,43 +16,7 @@ if TYPE_CHECKING:
 
     from gate.registry.enforcement.tables.interface import VersionKey
 
-DESTINATION: Final = ("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "MLFLOW_ARTIFACTS_DESTINATION")
-"""What MLflow tells its workers, and what an operator tells MLflow."""
-
 MOST_FILES: Final = 10_000
-_ROUTE: Final = "/api/2.0/mlflow-artifacts/artifacts/"
-
-
-def destination() -> str | None:
-    """Return the artifact destination of this server, without ``gate:``; None outside a server."""
-    found = next((os.environ[name] for name in DESTINATION if os.environ.get(name)), None)
-    return None if found is None else found.removeprefix(SCHEME)
-
-
-def below(root: str, uri: str) -> str | None:
-    """Return the path of ``uri`` relative to the storage location ``root``, None if it is outside."""
-    outer, inner = _place(root), _place(uri)
-    if inner == outer:
-        return ""
-    prefix = outer if outer.endswith("/") else f"{outer}/"
-    return canonical_path(inner[len(prefix) :]) if inner.startswith(prefix) else None
-
-
-def served_path(uri: str) -> str | None:
-    """Return where the files behind a version's download URI stand, relative to the destination.
-
-    None where this server does not serve them: there is no destination, or they stand elsewhere.
-    """
-    root = destination()
-    if root is None:
-        return None
-    parsed = urlparse(uri)
-    if parsed.scheme == "mlflow-artifacts":
-        return _in_workspace(parsed.path)
-    if parsed.scheme in {"http", "https"}:
-        _, route, path = parsed.path.partition(_ROUTE)
-        return _in_workspace(path) if route else None
-    return below(root, uri)
 
 
 def read_served(subject: VersionKey, uri: str) -> RecordedRoot | None:
@@ -69,7 +27,7 @@ def read_served(subject: VersionKey, uri: str) -> RecordedRoot | None:
     Raises
     ------
     mlflow.exceptions.MlflowException
-        The storage could not be listed.
+        The storage could not be listed, or the address is a run's that cannot be looked up.
     """
     root = destination()
     path = served_path(uri)
@@ -78,29 +36,9 @@ def read_served(subject: VersionKey, uri: str) -> RecordedRoot | None:
     files: list[RecordedFile] = []
     for file in _files(_repository(root), path):
         if len(files) == MOST_FILES:
-            return RecordedRoot(subject, path, tuple(files), complete=False, recorded_at=now())
+            return RecordedRoot(subject, settled(path), tuple(files), complete=False, recorded_at=now())
         files.append(file)
-    return RecordedRoot(subject, path, tuple(files), complete=True, recorded_at=now())
-
-
-def _place(uri: str) -> str:
-    """Return one spelling of a storage location; a local one with links resolved."""
-    parsed = urlparse(uri)
-    if parsed.scheme in {"", "file"} or os.path.isabs(uri):  # noqa: PTH117 - a URI, perhaps
-        local = unquote(parsed.path) if parsed.scheme == "file" else uri
-        return os.path.realpath(local)
-    return f"{parsed.scheme}://{parsed.netloc}/{canonical_path(parsed.path)}".rstrip("/")
-
-
-def _in_workspace(path: str) -> str:
-    """Return the path as MLflow's proxy reads it in the workspace of this request."""
-    if os.environ.get("MLFLOW_ENABLE_WORKSPACES", "").lower() not in {"true", "1"}:
-        return canonical_path(path)
-    from mlflow.server.handlers import (  # noqa: PLC0415 - only servers with workspaces have it
-        _get_workspace_scoped_repo_path_if_enabled,
-    )
-
-    return canonical_path(_get_workspace_scoped_repo_path_if_enabled(path.lstrip("/")) or "")
+    return RecordedRoot(subject, settled(path), tuple(files), complete=True, recorded_at=now())
 
 
 @lru_cache(maxsize=4)

@@ -20,8 +20,8 @@ from mlflow.store.artifact.artifact_repository_registry import (
 )
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
+from gate.registry.enforcement.addresses import below, served_path, settled
 from gate.registry.enforcement.artifacts import DELETES, WRITES, Guard, guarded
-from gate.registry.enforcement.served import below, served_path
 from gate.registry.enforcement.tables import VersionKey, open_database, recorded_artifacts
 from tests.mlflow_server import free_port
 from tests.registry.enforcement.places import Place, Settings, refusal, served
@@ -263,6 +263,46 @@ def test_a_deleted_versions_files_are_free_again(proxy: Proxy, tmp_path: Path) -
     assert proxy.delete(judged.folder) in {200, 204}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "runs:/{run}/model",
+        "RUNS:/{run}/%6Dodel",
+        "mlflow-artifacts:/{up}/%6Dodel",
+        "mlflow-artifacts:///{up}//model/",
+        "MLFLOW-ARTIFACTS:/{folder}?like=this#one",
+    ],
+)
+def test_files_are_protected_however_their_version_names_them(
+    proxy: Proxy, tmp_path: Path, source: str
+) -> None:
+    run, folder = proxy.logged(tmp_path)
+    address = source.format(run=run, folder=folder, up=folder.removesuffix("/model"))
+    body = {"name": proxy.place.model(), "source": address, "run_id": run}
+    assert proxy.place.send("model-versions/create", body)[0] == 200
+    version = proxy.place.client.get_model_version(body["name"], "1")
+    fetched = mlflow.artifacts.download_artifacts(f"models:/{body['name']}/1")
+    assert {name: open(f"{fetched}/{name}", "rb").read() for name in FILES} == FILES  # noqa: PTH123, SIM115
+    proxy.decide(version)
+    assert proxy.put(f"{folder}/MLmodel") == 403
+    assert proxy.delete(folder) == 403
+    assert proxy.unchanged(Judged(version, run, folder))
+
+
+def test_a_run_that_nobody_knows_has_no_place(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ARTIFACTS_DESTINATION", "gate:/srv/files")
+    mlflow.set_tracking_uri(proxy.place.address)
+    with refusal(code="RESOURCE_DOES_NOT_EXIST"):
+        served_path(f"runs:/{'0' * 32}/model")
+
+
+@pytest.mark.parametrize(
+    "path", ["1/model", "1/%6Dodel", "1/%256Dodel", "/1//%25%36D%6fdel/", "1/x/%2e%2e/model"]
+)
+def test_every_encoding_of_a_path_comes_down_to_one(path: str) -> None:
+    assert settled(path) == "1/model"
+
+
 def parts(proxy: Proxy, step: str, folder: str, body: dict[str, Any], root: str = "/api") -> tuple[int, Any]:
     status, answer = proxy.send(
         "POST", f"{root}/2.0/mlflow-artifacts/mpu/{step}/{folder}", json.dumps(body).encode()
@@ -377,6 +417,7 @@ def test_a_repository_outside_the_destination_writes_nothing(tmp_path: Path) -> 
         ("/srv/files", "/srv/files", ""),
         ("/srv/files/", "/srv/files/1/r", "1/r"),
         ("/srv/files", "file:///srv/files/1/a%20b", "1/a b"),
+        ("/srv/files", "/srv/files/1/%72", "1/r"),
         ("/srv/files", "/srv/files2/1", None),
         ("/srv/files", "s3://srv/files", None),
         ("s3://bucket", "s3://bucket/1/r", "1/r"),
@@ -395,6 +436,10 @@ def test_where_something_stands_below_the_destination(root: str, uri: str, path:
         ("mlflow-artifacts:/1/r/artifacts/model", "1/r/artifacts/model"),
         ("mlflow-artifacts://host:5000/1/r", "1/r"),
         ("http://host/api/2.0/mlflow-artifacts/artifacts/1/r", "1/r"),
+        ("http://host/ajax-api/2.0/mlflow-artifacts/artifacts/1/r", "1/r"),
+        ("http://host/%61pi/2.0/mlflow-artifacts/artifacts/1/%72", "1/r"),
+        ("mlflow-artifacts:/1/%72/artifacts", "1/r/artifacts"),
+        ("gate:s3://bucket/all/1/r", "1/r"),
         ("http://host/elsewhere/1/r", None),
         ("s3://bucket/all/1/r", "1/r"),
         ("s3://elsewhere/1/r", None),
