@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import mlflow
 import numpy as np
 import pytest
+from onnxruntime.quantization import quantize_dynamic
 from ruamel.yaml import YAML
+from safetensors.numpy import save_file
 
 from gate.policy import load_policies
 from tests.cli.command import gate
 from tests.docs.pages import PAGES, ROOT, SHELL, blocks, commands, script
-from tests.mlflow_server import running_server
+from tests.mlflow_server import free_port, running_server
 from tests.spectra.layers import pareto, with_eigenvalues
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     save_onnx(folder / "model.onnx", 2)
     save_onnx(folder / "yesterday.onnx", 1)
+    save_file(weights(2), folder / "model.safetensors")
+    quantize_dynamic(folder / "model.onnx", folder / "model.int8.onnx")
+    (folder / "models").mkdir()
+    for version in range(1, 5):
+        save_file(weights(version), folder / "models" / f"{version}.safetensors")
+    rows = [f"{version}.safetensors,0.9{version},small" for version in range(1, 5)]
+    (folder / "models" / "known.csv").write_text("\n".join(["file,test_accuracy,family", *rows]))
+    (folder / "figures.csv").write_text("\n".join(_figures()))
     shutil.copytree(ROOT / "policies", folder / "policies")
     (folder / "policies" / "production.yaml").write_text(
         (ROOT / "policies" / "default.yaml").read_text().replace("name: default", "name: production")
@@ -82,23 +92,46 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _figures() -> Iterator[str]:
+    """Yield a table of figures: three sub-groups of eight models, a gap that falls with the metric."""
+    yield "model,task,subgroup,alpha,generalization_gap"
+    for number in range(24):
+        group, step = divmod(number, 8)
+        noise = (number * 37 % 11) / 100
+        yield f"m{number},one,g{group},{2 + step / 4 + group},{0.5 - step / 20 + group / 10 + noise}"
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[str]:
     """Run a server with the registered models that the pages speak of."""
     with running_server(tmp_path_factory.mktemp("registry")) as address:
         client = mlflow.MlflowClient(tracking_uri=address, registry_uri=address)
-        experiment = client.create_experiment("training")
+        experiment = client.create_experiment("my-sweep")
         for name in _REGISTERED:
             client.create_registered_model(name)
         for version in range(1, _VERSIONS + 1):
             run = client.create_run(experiment)
             save_onnx(files / "version.onnx", version)
             client.log_artifact(run.info.run_id, str(files / "version.onnx"), "model")
-            client.log_metric(run.info.run_id, "val_accuracy", 0.9 + version / 1000)
+            client.log_param(run.info.run_id, "depth", 2 + version % 2)
+            for metric in ("val_accuracy", "test_accuracy", "val_auc"):
+                client.log_metric(run.info.run_id, metric, 0.9 + version / 1000)
             for name in _REGISTERED:
                 client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id)
         (files / "version.onnx").unlink()
         yield address
+
+
+def _here(folder: Path) -> dict[str, str]:
+    """Return what pages say of machines that are not here, and what stands for it."""
+    port = free_port()
+    database = f"sqlite:///{folder / 'registry.db'}"
+    return {
+        "gate:postgresql+psycopg2://USER:PASSWORD@HOST/mlflow": f"gate:{database}",
+        "postgresql+psycopg2://USER:PASSWORD@HOST/mlflow": database,
+        "gate:s3://bucket/mlflow --workers 4": f"gate:{folder / 'artifacts'} --workers 1 --port {port}",
+        "ed25519-ID": "$(sed -n 's/^id: \"\\(.*\\)\"/\\1/p' gate-config/keys/check.yaml)",
+    }
 
 
 def with_commands() -> list[str]:
@@ -125,7 +158,7 @@ def test_the_commands_on_the_page_run(page: str, registry: str, files: Path, tmp
         "MLFLOW_TRACKING_URI": registry,
         "VIRTUAL_ENV": str(Path(sys.executable).parent.parent),
     }
-    text = script(page, {"http://mlflow.example:5000": registry})
+    text = script(page, {"http://mlflow.example:5000": registry, **_here(folder)})
     if ".demo/" in text:
         demonstrated = gate("demo", "--directory", ".demo", folder=folder)
         assert demonstrated.returncode == 0, demonstrated.stderr
