@@ -9,7 +9,6 @@ from gate.registry.enforcement.endings import end_decisions
 from gate.registry.enforcement.promotion import remember, remember_refusal, rule_on
 from gate.registry.enforcement.refusal import PromotionRefusedError
 from gate.registry.enforcement.rows import (
-    MYSQL,
     alias_as_stored,
     held_alias,
     locked_version,
@@ -18,6 +17,7 @@ from gate.registry.enforcement.rows import (
     remove_own_tags,
     subject_of,
 )
+from gate.registry.enforcement.rulebook import MYSQL
 from gate.registry.enforcement.ruling import Promotion
 from gate.registry.enforcement.tables.artifacts import rename_artifacts
 from gate.registry.enforcement.tables.interface import VersionKey

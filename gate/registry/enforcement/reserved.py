@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Final, Literal
+
+from gate.registry.enforcement.folding import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +23,7 @@ def is_reserved(key: str) -> bool:
 
     MySQL compares keys without case, accents or width: there ``Gáte.outcome`` is ``gate.outcome``.
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", key) if not unicodedata.combining(c))
-    return plain.strip().casefold().startswith(PREFIX)
+    return bare(key).startswith(PREFIX)
 
 
 def carries(key: str) -> tuple[Statement, str] | None:

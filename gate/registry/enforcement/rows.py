@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 ACTIVE_STAGES = frozenset(DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS) - {"None"}
 """Stages that are a promotion; leaving one, or being archived, is none."""
 
-MYSQL = frozenset({"mysql", "mariadb"})
-"""Databases that take names for equal which differ in case or accents."""
-
 
 def locked_version(
     session: Session, workspace: str, name: str, version: int, *, shared: bool = False

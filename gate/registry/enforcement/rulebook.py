@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import PolicyError
 from gate.policy import governs, parse_policy, policy_digest
 from gate.registry.attestation.interface import TrustedKey
+from gate.registry.enforcement.folding import bare
 from gate.registry.enforcement.ruling import Governing
 from gate.registry.enforcement.tables.keys import all_keys
 from gate.registry.enforcement.tables.policies import active_policies, policies_state, previous_policy
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from gate.policy.rules import Policy
     from gate.registry.enforcement.tables.interface import PoliciesState, StoredKey, StoredPolicy
+
+MYSQL: Final = frozenset({"mysql", "mariadb"})
+"""Databases that take names for equal which differ in case or accents."""
 
 _KEPT: Final = 4
 """Revisions kept: a read replica may lag behind the primary and be asked in turn with it."""
@@ -41,6 +46,19 @@ class Enforced:
             self.policy, model=model, alias=alias, stage=stage, workspace=workspace
         )
 
+    def governs_lookalike(self, *, model: str, alias: str | None, stage: str | None, workspace: str) -> bool:
+        """Tell the same where the database takes names for equal that differ in case, accents or width."""
+        match = self.policy.match if self.policy is not None else None
+        return match is None or all(
+            globs is None or value is None or any(fnmatchcase(bare(value), bare(glob)) for glob in globs)
+            for globs, value in (
+                (match.models, model),
+                (match.aliases, alias),
+                (match.stages, stage),
+                (match.workspaces, workspace),
+            )
+        )
+
     def governing(self) -> Governing:
         """Return it as what a promotion is judged by."""
         if self.policy is None:
@@ -52,12 +70,17 @@ class Enforced:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Everything that promotions and attestations are judged by, at one revision of the tables."""
+    """Everything that promotions and attestations are judged by, at one revision of the tables.
+
+    ``lookalikes`` says that the registry's database takes names for equal that differ in accents: who
+    asks there for ``champion`` gets what stands under ``chámpion``.
+    """
 
     registry: str
     state: PoliciesState
     policies: tuple[Enforced, ...]
     keys: tuple[StoredKey, ...]
+    lookalikes: bool = False
 
     def policy(self, name: str) -> Enforced | None:
         """Return the policy in force under a name."""
@@ -67,10 +90,11 @@ class Rulebook:
         self, *, model: str, workspace: str, alias: str | None = None, stage: str | None = None
     ) -> tuple[Enforced, ...]:
         """Return the policies that govern a promotion."""
+        asked: Any = {"model": model, "alias": alias, "stage": stage, "workspace": workspace}
         return tuple(
             policy
             for policy in self.policies
-            if policy.governs(model=model, alias=alias, stage=stage, workspace=workspace)
+            if policy.governs(**asked) or (self.lookalikes and policy.governs_lookalike(**asked))
         )
 
     def trusted(self) -> tuple[TrustedKey, ...]:
@@ -85,7 +109,8 @@ class Rulebook:
 class RulebookReader:
     """Reads the rulebook through a session; one query where nothing changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: str) -> None:
+        self._lookalikes = dialect in MYSQL
         self._books: OrderedDict[int, Rulebook] = OrderedDict()
         self._lock = Lock()
 
@@ -96,7 +121,7 @@ class RulebookReader:
             known = self._books.get(number)
         if known is not None:
             return known
-        book = _load(session)
+        book = _load(session, lookalikes=self._lookalikes)
         with self._lock:
             self._books[number] = book
             while len(self._books) > _KEPT:
@@ -126,10 +151,10 @@ def trusted(key: StoredKey) -> TrustedKey:
     )
 
 
-def _load(session: Session) -> Rulebook:
+def _load(session: Session, *, lookalikes: bool) -> Rulebook:
     rows = active_policies(session)
     policies = tuple(Enforced(row, _verified(row), previous_policy(session, row)) for row in rows)
-    return Rulebook(registry_id(session), policies_state(session), policies, all_keys(session))
+    return Rulebook(registry_id(session), policies_state(session), policies, all_keys(session), lookalikes)
 
 
 def _verified(row: StoredPolicy) -> Policy | None:

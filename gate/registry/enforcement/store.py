@@ -28,14 +28,13 @@ from gate.registry.enforcement.guard import Guard
 from gate.registry.enforcement.reserved import carries, is_reserved, without_reserved
 from gate.registry.enforcement.rows import (
     ACTIVE_STAGES,
-    MYSQL,
     found_version,
     locked_version,
     locked_versions,
     stored_tag,
     subject_of,
 )
-from gate.registry.enforcement.rulebook import RulebookReader
+from gate.registry.enforcement.rulebook import MYSQL, RulebookReader
 from gate.registry.enforcement.served import read_served
 from gate.registry.enforcement.sessions import SharedSessions
 from gate.registry.enforcement.tables.artifacts import release_artifacts, release_model
@@ -61,7 +60,7 @@ class _Enforcing(SqlAlchemyStore):
         dialect = str(self._get_dialect())
         self._sessions = SharedSessions(self.ManagedSessionMaker, dialect)
         self.ManagedSessionMaker = self._sessions
-        self._rulebooks = RulebookReader()
+        self._rulebooks = RulebookReader(dialect)
         self._guard = Guard(self._sessions, self._rulebooks, dialect)
 
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gate.registry.enforcement.folding import bare
 from gate.registry.enforcement.reserved import is_reserved
 from gate.registry.enforcement.ruling import Governing, Held, Override, judge
 
@@ -92,7 +93,10 @@ def test_an_unreadable_policy_lets_nothing_pass() -> None:
     assert not judge((torn,), of(held()), NOW, earlier=frozenset({3})).allowed
 
 
-@pytest.mark.parametrize("key", ["gate.x", "GATE.X", "gáte.x", "ｇate.x", " gate.x", "gate.attestation.p"])
+@pytest.mark.parametrize(
+    "key",
+    ["gate.x", "GATE.X", "gáte.x", "ｇate.x", " gate.x", "gate.attestation.p", "ga\u200bte.x", "ga\u0167e.x"],
+)
 def test_reserved(key: str) -> None:
     assert is_reserved(key)
 
@@ -100,3 +104,17 @@ def test_reserved(key: str) -> None:
 @pytest.mark.parametrize("key", ["gate", "gates.x", "my.gate.x", "owner", "mlflow.user"])
 def test_not_reserved(key: str) -> None:
     assert not is_reserved(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Fráud", "fraud"),
+        ("ｆ\u200braud", "fraud"),
+        ("frau\u0111", "fraud"),
+        ("\u00e6", "ae"),
+        ("модель", "модель"),
+    ],
+)
+def test_what_a_collation_leaves(text: str, left: str) -> None:
+    assert bare(text) == left
