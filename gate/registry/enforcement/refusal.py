@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _RUN_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 _MOST_QUOTED: Final = 5
 _LONGEST: Final = 4_000
+_BESIDE: Final = 350
+"""Characters kept free beside each reason: for the policy's name and the report's address."""
 
 
 class PromotionRefusedError(MlflowException):  # type: ignore[misc]  # MLflow has no types
@@ -31,13 +33,17 @@ class PromotionRefusedError(MlflowException):  # type: ignore[misc]  # MLflow ha
 
 
 def refused(promotion: Promotion, objections: Iterable[Objection]) -> PromotionRefusedError:
-    """Return the refusal of ``promotion`` for what enforcing policies object."""
+    """Return the refusal of ``promotion`` for what enforcing policies object.
+
+    However much they object, what to do stands at the end.
+    """
     refusing = [objection for objection in objections if objection.mode == "enforce"]
-    reasons = " ".join(_reason(objection) for objection in refusing[:_MOST_QUOTED])
-    more = f" {len(refusing) - _MOST_QUOTED} more policies object." if len(refusing) > _MOST_QUOTED else ""
-    return PromotionRefusedError(
-        promotion, f"The gate refused {promotion.words()}. {reasons}{more} {_remedy(promotion)}", refusing
-    )
+    head, remedy = f"The gate refused {promotion.words()}.", _remedy(promotion)
+    quoted = refusing[:_MOST_QUOTED]
+    room = (_LONGEST - len(head) - len(remedy)) // max(len(quoted), 1) - _BESIDE
+    reasons = [_reason(objection, room) for objection in quoted]
+    more = [f"{len(refusing) - len(quoted)} more policies object."] if len(refusing) > len(quoted) else []
+    return PromotionRefusedError(promotion, " ".join((head, *reasons, *more, remedy)), refusing)
 
 
 def ungovernable(promotion: Promotion, why: str) -> PromotionRefusedError:
@@ -65,8 +71,12 @@ def invalid(message: str) -> MlflowException:
     return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
 
 
-def _reason(objection: Objection) -> str:
-    text = f"Policy '{printable(objection.policy)}': {objection.message}."
+def _reason(objection: Objection, room: int) -> str:
+    """Return what a policy objects, in about ``room`` characters; its name and report are never cut."""
+    said = objection.message
+    if len(said) > room:
+        said = f"{said[: room - 1]}…"
+    text = f"Policy '{printable(objection.policy)}': {said}."
     return f"{text} Report: {_report(objection.report)}." if objection.report else text
 
 

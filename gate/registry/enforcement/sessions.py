@@ -54,6 +54,10 @@ class SharedSessions:
     def transaction(self) -> Iterator[Session]:
         """Open a transaction that may write, on the primary database, and lend its session meanwhile."""
         with self._plain(read_only=False) as session:
+            if self._dialect == "postgresql":
+                # A snapshot from before a lock was waited for would show what was in force before it.
+                # A database may be set to keep one; the driver says this with its BEGIN.
+                session.connection(execution_options={"isolation_level": "READ COMMITTED"})
             if self._dialect == "sqlite":
                 # SQLite has no row locks: take the only write lock before anything is read, or two
                 # writers could both have read what the other is about to change.

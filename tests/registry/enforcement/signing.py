@@ -93,7 +93,8 @@ class Maker:
 
     def blocked(self, version: Any, /, **changes: Any) -> str:
         failures = ("layer-alpha-in-range: 5 of 12 layers outside [2, 6]",)
-        return self.decision(version, outcome="blocked", passed=False, failures=failures, **changes)
+        refusing = {"outcome": "blocked", "passed": False, "failures": failures}
+        return self.decision(version, **{**refusing, **changes})
 
     def override(self, version: Any, alias: str, not_after: datetime, /, **changes: Any) -> str:
         statement = Statement(

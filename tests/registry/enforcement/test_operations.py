@@ -166,6 +166,22 @@ def test_every_governing_policy_has_to_pass(tmp_path: Path, sqlite: Sqlite) -> N
     place.promote(mended)
 
 
+def test_a_refusal_for_many_rules_still_says_where_the_reports_are_and_what_to_do(
+    tmp_path: Path, sqlite: Sqlite
+) -> None:
+    names = tuple(f"policy-{number}" for number in range(7))
+    place = direct(Settings.make(tmp_path, *map(policy_text, names)), sqlite(tmp_path))
+    version = place.version()
+    failures = tuple(f"rule-{number}: {'layer ' * 25}" for number in range(25))
+    for number, name in enumerate(names):
+        report = f"{number:032x}"
+        text = place.maker.blocked(version, policy=name, failures=failures, report=report)
+        place.deliver(version, text, name)
+    quoted = [word for number in range(5) for word in (f"'policy-{number}'", f"#/runs/{number:032x}")]
+    with refusal("rule-0", *quoted, "2 more policies object", f"gate check 'models:/{version.name}/1'"):
+        place.promote(version)
+
+
 def test_audit_mode_lets_pass_and_writes_down_what_it_would_have_refused(
     tmp_path: Path, sqlite: Sqlite
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine, text
 
 from gate.registry.enforcement.tables import aliases_held, decisions_of, open_database
 from gate.registry.enforcement.tables.interface import VersionKey
@@ -14,6 +16,9 @@ from tests.registry.enforcement.places import Place, Settings, direct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
 
 ROUNDS = 12
 
@@ -66,6 +71,42 @@ def test_two_checks_at_once(shared: Place) -> None:
         assert sorted(map(str, results)) == ["None", "RESOURCE_CONFLICT"]
         winner = texts[results.index(None)]
         assert shared.again(version).tags["gate.attestation.production"] == winner
+
+
+def test_a_promotion_that_waited_for_a_block_sees_it_whatever_the_database_is_set_to(
+    postgresql: Callable[[], str], tmp_path: Path
+) -> None:
+    """A snapshot taken before the wait would show the decision that the block superseded."""
+    url = postgresql()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        wanted = f"ALTER DATABASE {engine.url.database} SET default_transaction_isolation = 'repeatable read'"
+        connection.execute(text(wanted))
+    engine.dispose()
+    place = direct(Settings.make(tmp_path), url)
+    version = place.passed()
+    text_of_block = place.maker.blocked(version)
+    subject = VersionKey("default", version.name, 1, version.creation_timestamp)
+    from gate.registry.enforcement.accept import Delivery, accept_decision  # noqa: PLC0415 - as above
+    from gate.registry.enforcement.rows import locked_version  # noqa: PLC0415 - as above
+    from gate.registry.enforcement.rulebook import RulebookReader  # noqa: PLC0415 - imports MLflow's stores
+
+    with ThreadPoolExecutor(1) as pool:
+        with open_database(url).transaction() as session:
+            locked_version(session, "default", version.name, 1)
+            promoting = pool.submit(outcome, lambda: place.promote(version))
+            _wait_until_somebody_waits(session)
+            book = RulebookReader("postgresql").read(session)
+            accept_decision(session, book, Delivery(text_of_block, subject, "production"))
+        assert promoting.result(30) == "PERMISSION_DENIED"
+    assert place.holder(version.name) is None
+
+
+def _wait_until_somebody_waits(session: Session) -> None:
+    deadline = time.monotonic() + 30
+    while not session.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_rename_and_a_promotion_at_once(shared: Place) -> None:
