@@ -105,6 +105,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result = typer.main.get_command(app).main(args=words, prog_name="gate", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - the top-level guard: no crash may look like exit 1
         return int(_explain(error))
+    if result == ExitCode.INTERRUPTED:  # Typer takes Ctrl-C for itself and says nothing
+        return int(_explain(KeyboardInterrupt()))
     return result if isinstance(result, int) else int(ExitCode.PASSED)
 
 

@@ -137,9 +137,11 @@ def _wait_until_mapped(pid: int, file: Path) -> None:
     time.sleep(0.2 if maps.parent.is_dir() else 5.0)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
 def test_interruption_has_its_own_code_and_leaves_nothing(
-    number: signal.Signals, code: int, tmp_path: Path
+    number: signal.Signals, code: int, word: str, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
     model = tmp_path / "large.safetensors"
@@ -159,4 +161,5 @@ def test_interruption_has_its_own_code_and_leaves_nothing(
     _, told = process.communicate(timeout=60)
     assert process.returncode == code, told
     assert "Traceback" not in told
+    assert f"gate: {word}; nothing half-written is left behind" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large.safetensors"]
