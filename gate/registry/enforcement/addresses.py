@@ -51,16 +51,14 @@ def settled(path: str) -> str:
 def served_path(uri: str) -> str | None:
     """Return where the files behind a version's download URI stand, relative to the destination.
 
-    None where this server does not serve them: there is no destination, or they stand elsewhere.
+    What MLflow's proxy serves is relative to it whoever asks, another server or a direct client too.
+    None where they stand elsewhere, or in a storage of which this process serves nothing.
 
     Raises
     ------
     mlflow.exceptions.MlflowException
         It is a run's, which cannot be looked up.
     """
-    root = destination()
-    if root is None:
-        return None
     uri = _looked_up(uri.removeprefix(SCHEME))
     parsed = urlparse(uri)
     if parsed.scheme == "mlflow-artifacts":
@@ -68,7 +66,8 @@ def served_path(uri: str) -> str | None:
     if parsed.scheme in {"http", "https"}:
         _, route, path = unquote(parsed.path).partition(_ROUTE)
         return _in_workspace(path) if route else None
-    return below(root, uri)
+    root = destination()
+    return None if root is None else below(root, uri)
 
 
 def _looked_up(uri: str) -> str:

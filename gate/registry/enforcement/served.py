@@ -22,7 +22,8 @@ MOST_FILES: Final = 10_000
 def read_served(subject: VersionKey, uri: str) -> RecordedRoot | None:
     """Return the names, sizes and ETags of a version's files, None where this server does not serve them.
 
-    At most ``MOST_FILES`` are listed; ``complete`` says whether these are all.
+    At most ``MOST_FILES`` are listed, and none where another process serves them; ``complete`` says
+    whether these are all.
 
     Raises
     ------
@@ -31,8 +32,10 @@ def read_served(subject: VersionKey, uri: str) -> RecordedRoot | None:
     """
     root = destination()
     path = served_path(uri)
-    if root is None or path is None:
+    if path is None:
         return None
+    if root is None:
+        return RecordedRoot(subject, settled(path), (), complete=False, recorded_at=now())
     files: list[RecordedFile] = []
     for file in _files(_repository(root), path):
         if len(files) == MOST_FILES:

@@ -7,10 +7,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from gate.policy import parse_policy, policy_digest
-from gate.registry.attestation import Statement, Subject
+from gate.policy.waivers import Waiver, waiver_payload
+from gate.registry.attestation import Statement, Subject, WaiverUse
 from gate.registry.attestation.documents import trusted_key_document
 from gate.registry.attestation.envelope import digest_of, sign
 from gate.registry.attestation.keys import new_key, parse_signing_key
+from gate.registry.attestation.waiver import bare_signature, sign_waiver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +112,14 @@ class Maker:
             reason="the old champion leaks memory; ticket 7",
         )
         return self._signed(statement, changes)
+
+    @staticmethod
+    def waiver(version: Any, expires: datetime, key: Pair | None) -> WaiverUse:
+        """Return the use of a waiver for this version, signed by ``key`` if there is one."""
+        said = Waiver("w-1", "layer-alpha-in-range", FILES_DIGEST, "known", "ada", expires, version.name)
+        payload = waiver_payload(said)
+        signature = None if key is None else bare_signature(sign_waiver(payload, key.private), payload)
+        return WaiverUse(said.id, None, said.rule, said.reason, said.approver, said.expires, signature)
 
     def _signed(self, statement: Statement, changes: dict[str, Any]) -> str:
         key = changes.pop("key", self.key)

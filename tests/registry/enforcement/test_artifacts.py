@@ -24,7 +24,7 @@ from gate.registry.enforcement.addresses import below, served_path, settled
 from gate.registry.enforcement.artifacts import DELETES, WRITES, Guard, guarded
 from gate.registry.enforcement.tables import VersionKey, open_database, recorded_artifacts
 from tests.mlflow_server import free_port
-from tests.registry.enforcement.places import Place, Settings, refusal, served
+from tests.registry.enforcement.places import Place, Settings, direct, refusal, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,6 +296,17 @@ def test_a_run_that_nobody_knows_has_no_place(proxy: Proxy, monkeypatch: pytest.
         served_path(f"runs:/{'0' * 32}/model")
 
 
+def test_a_decision_that_a_direct_client_delivers_protects_what_the_server_serves(
+    proxy: Proxy, tmp_path: Path
+) -> None:
+    run, folder = proxy.logged(tmp_path)
+    version = proxy.register(run, folder)
+    beside = direct(proxy.place.settings, proxy.place.database)
+    beside.deliver(version, beside.maker.decision(beside.again(version)))
+    assert proxy.put(f"{folder}/MLmodel") == 403
+    assert proxy.unchanged(Judged(version, run, folder))
+
+
 @pytest.mark.parametrize(
     "path", ["1/model", "1/%6Dodel", "1/%256Dodel", "/1//%25%36D%6fdel/", "1/x/%2e%2e/model"]
 )
@@ -452,4 +463,4 @@ def test_where_a_versions_files_are_served(
     monkeypatch.setenv("MLFLOW_ARTIFACTS_DESTINATION", "gate:s3://bucket/all")
     assert served_path(uri) == path
     monkeypatch.delenv("MLFLOW_ARTIFACTS_DESTINATION")
-    assert served_path(uri) is None
+    assert served_path(uri) == (None if "s3:" in uri else path)

@@ -247,6 +247,35 @@ def test_a_decision_ends_with_its_first_waiver(local: Place) -> None:
         local.promote(version)
 
 
+@pytest.mark.parametrize(
+    ("signer", "words"),
+    [(None, "waiver w-1 is not signed"), ("check", "waiver w-1: key"), ("stranger", "w-1")],
+)
+def test_a_waiver_counts_only_when_a_trusted_key_of_its_role_signed_it(
+    local: Place, signer: str | None, words: str
+) -> None:
+    keys = {**local.settings.keys, "stranger": Pair.make("waive")}
+    version, ends = local.version(), (NOW + HOUR).replace(microsecond=0)
+    use = local.maker.waiver(version, ends, keys[signer] if signer else None)
+    with refusal("did not take the decision", words):
+        local.deliver(version, local.maker.decision(version, waivers=(use,), not_after=ends))
+    with refusal("no decision"):
+        local.promote(version)
+
+
+def test_a_decision_may_not_outlive_its_waivers_nor_outlast_their_keys(local: Place) -> None:
+    version, ends = local.version(), (NOW + HOUR).replace(microsecond=0)
+    use = local.maker.waiver(version, ends, local.settings.keys["waive"])
+    for end in (None, ends + HOUR):
+        with refusal("outlives waiver w-1"):
+            local.deliver(version, local.maker.decision(version, waivers=(use,), not_after=end))
+    local.deliver(version, local.maker.decision(version, waivers=(use,), not_after=ends))
+    local.promote(version)
+    change(local, lambda session: revoke_key(session, local.settings.keys["waive"].trusted.id))
+    with refusal("was revoked", "w-1"):
+        local.promote(version)
+
+
 def test_going_back_to_a_champion_whose_policy_changed_since(local: Place) -> None:
     first = local.passed()
     local.promote(first)
