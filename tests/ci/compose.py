@@ -27,7 +27,7 @@ from ruamel.yaml import YAML
 from tests.ci.conftest import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
 FILE = ROOT / "docker-compose.yml"
 DOCKER = ROOT / "ci" / "docker"
@@ -204,9 +204,15 @@ class Stack:
         return [program, *real]
 
     def down(self) -> None:
-        """Stop every process group, in the reverse order."""
-        for process in reversed(self.processes.values()):
-            end(process)
+        """Stop everything: by a request first, after a while by force."""
+        for signum, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
+            for process in self.processes.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signum)
+            deadline = time.monotonic() + patience
+            for process in self.processes.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree((self.folder / "postgres-data").resolve())
 
@@ -229,17 +235,6 @@ def needs(service: Any) -> Iterable[str]:
 def conditions(service: Any) -> Mapping[str, str]:
     """Return what a service waits for, and in which condition."""
     return {name: how["condition"] for name, how in service.get("depends_on", {}).items()}
-
-
-def end(
-    process: subprocess.Popen[bytes], signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGKILL)
-) -> None:
-    """End a process and all it started: with a request first, by force after 20 seconds."""
-    for signum in signals:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signum)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
 
 
 def binary(name: str) -> str:

@@ -12,7 +12,8 @@ import yaml
 
 from gate.registry.enforcement.tables import active_policies, all_keys, open_database, prepare
 from gate.workflow.init import initialize
-from tests.ci.compose import ROOT, document
+from tests.ci.compose import document
+from tests.ci.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
