@@ -247,7 +247,7 @@ def test_from_registered_to_rolled_back(stack: Stack, tmp_path: Path) -> None:
         promote(first)
         assert champion() == first
 
-        with pytest.raises(requests.exceptions.HTTPError, match="403.*what was judged may not change"):
+        with pytest.raises(requests.exceptions.HTTPError, match=r"403.*what was judged may not change"):
             models.overwrite("fraud", first, 4, 100.0)
         with refusal("gate."):
             models.client.set_model_version_tag("fraud", str(bad), "gate.outcome", "passed")
