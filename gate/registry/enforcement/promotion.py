@@ -151,8 +151,7 @@ def _as_override(given: StoredOverride) -> Override:
 
 def _trusted_still(book: Rulebook, key_id: str) -> bool:
     """Tell whether an override's key is trusted; overrides are not counted as decisions are, so at all."""
-    key = book.key(key_id)
-    return key is not None and key.revoked_at is None
+    return any(key.id == key_id for key in book.trusted())
 
 
 def _held(book: Rulebook, found: StoredDecision) -> Held:
@@ -172,17 +171,17 @@ def _held(book: Rulebook, found: StoredDecision) -> Held:
 def _revoked(book: Rulebook, found: StoredDecision) -> str | None:
     if found.revoked_at is not None:
         return found.revoked_reason or "no reason was given"
-    key = book.key(found.key_id)
-    if key is None or key.stales(found.seq):
+    if not any(key.id == found.key_id for key in book.unstaled(found.seq)):
         return f"the key {printable(found.key_id)} that signed it was revoked"
     return _waiver_revoked(book, found)
 
 
 def _waiver_revoked(book: Rulebook, found: StoredDecision) -> str | None:
     """Return why a waiver that the decision rests on counts no more; asked only where a key was revoked."""
-    if not any(key.role == "waive" and key.stales(found.seq) for key in book.keys):
+    unstaled = book.unstaled(found.seq)
+    if len(unstaled) == len(book.keys):
         return None
-    keys = [trusted(key) for key in book.keys if not key.stales(found.seq)]
+    keys = [trusted(key) for key in unstaled]
     try:
         check_waivers(read_unverified(found.envelope), keys, moment(found.accepted_at))
     except UntrustedError as error:

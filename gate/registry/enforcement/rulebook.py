@@ -98,12 +98,17 @@ class Rulebook:
         )
 
     def trusted(self) -> tuple[TrustedKey, ...]:
-        """Return the keys that may sign something new: those that were not revoked."""
-        return tuple(trusted(key) for key in self.keys if key.revoked_at is None)
+        """Return the keys that may sign something new: those that were revoked under no id."""
+        revoked = {key.public_pem for key in self.keys if key.revoked_at is not None}
+        return tuple(trusted(key) for key in self.keys if key.public_pem not in revoked)
 
-    def key(self, key_id: str) -> StoredKey | None:
-        """Return the key with an id, revoked or not."""
-        return next((key for key in self.keys if key.id == key_id), None)
+    def unstaled(self, seq: int) -> tuple[StoredKey, ...]:
+        """Return the keys whose signature on the decision ``seq`` still counts.
+
+        Who revokes a key that leaked means the key, under whatever other ids and roles it is trusted.
+        """
+        stale = {key.public_pem for key in self.keys if key.stales(seq)}
+        return tuple(key for key in self.keys if key.public_pem not in stale)
 
 
 class RulebookReader:

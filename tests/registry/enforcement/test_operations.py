@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,28 @@ def test_a_revoked_key_signs_nothing_and_what_it_signed_since_is_stale(local: Pl
     local.promote(early)
     with refusal("decision 2 was revoked", "key"):
         local.promote(late)
+
+
+def test_a_revoked_key_is_revoked_under_every_id_that_it_is_trusted_by(
+    tmp_path: Path, sqlite: Sqlite
+) -> None:
+    settings = Settings.make(tmp_path)
+    key = settings.keys["check"]
+    for role in ("check", "override"):
+        twin = replace(key.trusted, id=f"z-{role}", role=role)
+        Pair(key.private, twin).write(tmp_path / "keys")
+    place = direct(settings, sqlite(tmp_path))
+    version, blocked = place.passed(), place.version()
+    glass = place.maker.override(blocked, "champion", NOW + HOUR)
+    place.client.set_model_version_tag(blocked.name, "1", "gate.override.champion", glass)
+    place.promote(blocked)
+    change(place, lambda session: revoke_key(session, "z-check"))
+    with refusal("revoked", "key"):
+        place.promote(version)
+    with refusal("no decision"):
+        place.promote(blocked)
+    with refusal("no trusted key signed it"):
+        place.deliver(version, place.maker.decision(place.again(version)))
 
 
 def test_a_decision_that_the_sweep_revoked(local: Place) -> None:
