@@ -36,7 +36,7 @@ if [ -n "${MLFLOW_AUTH_ADMIN_PASSWORD_FILE:-}" ]; then
     printf 'admin_username = %s\n' "${MLFLOW_AUTH_ADMIN_NAME:-admin}"
     printf 'admin_password = %s\n' "$(printf '%s' "$password" | sed 's/%/%%/g')"
     printf 'authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n'
-    # Checking a password takes a core a quarter of a second or more, and a check makes 70 requests.
+    # Checking a password is slow on purpose, and a check by the watcher makes some 70 requests.
     printf 'auth_cache_ttl_seconds = %s\n' "${MLFLOW_AUTH_CACHE_SECONDS:-60}"
   } >"$HOME/auth.ini"
   export MLFLOW_AUTH_CONFIG_PATH="$HOME/auth.ini"

@@ -17,7 +17,7 @@ import pytest
 import requests
 from mlflow.server import get_app_client
 
-from tests.ci.compose import DOCKER, FILE, Stack, document, running
+from tests.ci.compose import DOCKER, FILE, Stack, binary, document, running
 from tests.ci.conftest import ROOT, ci_environment
 from tests.registry.enforcement.places import refusal
 from tests.workflow.watch.registry import Models, children, write_policy
@@ -74,8 +74,14 @@ def test_each_secret_is_given_to_those_that_name_it_and_no_others() -> None:
 def test_only_mlflow_is_reachable_and_only_from_this_machine() -> None:
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
     assert published == {"mlflow": ["127.0.0.1:5000:5000"]}
-    assert document()["networks"]["storage"] == {"internal": True}
-    assert services()["watcher"]["networks"] == ["clients"], "it reads models through MLflow"
+    inside = {name for name, network in document()["networks"].items() if network == {"internal": True}}
+    networks = {name: service.get("networks") for name, service in services().items()}
+    assert networks.pop("storage-volume") is None
+    assert networks.pop("mlflow") == ["storage", "judging", "clients"]
+    assert networks["watcher"] == ["judging"], (
+        "it reads hostile files: through MLflow, and reaches nothing else"
+    )
+    assert {network for joined in networks.values() for network in joined} == inside
 
 
 def test_the_dockerfile_and_its_scripts_pass_their_linters() -> None:
@@ -278,6 +284,26 @@ def test_the_watcher_is_no_administrator_and_promotes_no_more_than_others(stack:
         with pytest.raises(mlflow.exceptions.MlflowException) as refused:
             users.create_user("mallory", "a long password of hers")
         assert refused.value.error_code == "PERMISSION_DENIED"
+
+
+def test_a_restored_dump_enforces_as_before(stack: Stack, tmp_path: Path) -> None:
+    """The commands of docs/operations.md, into a second database."""
+    server = ("--host=127.0.0.1", f"--port={stack.ports['5432']}", "--username=mlflow")
+    password = secret(stack.config, "postgres_password")
+    dump = str(tmp_path / "mlflow.dump")
+    for command in (
+        ("pg_dump", *server, "--format=custom", f"--file={dump}", "mlflow"),
+        ("createdb", *server, "--maintenance-db=postgres", "restored"),
+        ("pg_restore", *server, "--dbname=restored", "--exit-on-error", dump),
+    ):
+        program = [binary(command[0]), *command[1:]]
+        subprocess.run(program, env={"PGPASSWORD": password}, check=True, capture_output=True)
+    restored = f"postgresql+psycopg2://mlflow:{password}@127.0.0.1:{stack.ports['5432']}/restored"
+    client = mlflow.MlflowClient(tracking_uri=restored, registry_uri=f"gate:{restored}")
+    client.set_registered_model_alias("fraud", "champion", "3")
+    with refusal("norm-in-bounds"):
+        client.set_registered_model_alias("fraud", "champion", "2")
+    assert client.get_model_version_by_alias("fraud", "champion").version in {3, "3"}
 
 
 def test_no_secret_shows_where_others_look(stack: Stack) -> None:
