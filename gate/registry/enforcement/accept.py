@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from gate.registry.enforcement.tables.interface import StoredDecision, StoredOverride
 
 DEFAULT_WORKSPACE: Final = "default"
+_LONGEST_FAILURE: Final = 300
+"""Characters kept of what one rule found, as many as ``gate check`` signs: the limit, the worst layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def accept_decision(session: Session, book: Rulebook, delivery: Delivery) -> tup
         model_digest=statement.subject.digest,
         supersedes=statement.supersedes,
         report=statement.report,
-        summary="\n".join(printable(line) for line in statement.failures) or None,
+        summary="\n".join(printable(line, _LONGEST_FAILURE) for line in statement.failures) or None,
         not_after=None if ends is None else milliseconds(ends),
     )
     try:

@@ -81,10 +81,11 @@ def _reason(objection: Objection, room: int) -> str:
 
 
 def _report(run_id: str) -> str:
-    """Return the run, with its address on this server where the id can be one."""
+    """Return the run, with its address where a server was asked and the id can be one."""
     if not _RUN_ID.match(run_id):
         return f"run {printable(run_id, 64)}"
-    return f"run {run_id}, {_server()}#/runs/{run_id}"
+    server = _server()
+    return f"run {run_id}, {server}#/runs/{run_id}" if server else f"run {run_id}"
 
 
 def _remedy(promotion: Promotion) -> str:

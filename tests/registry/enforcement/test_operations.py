@@ -22,7 +22,7 @@ from gate.registry.enforcement.tables import (
 from gate.registry.enforcement.tables.interface import VersionKey
 from gate.registry.enforcement.tables.schema import policies as policies_table
 from tests.registry.enforcement.places import Place, Settings, direct, refusal
-from tests.registry.enforcement.signing import Pair, digest_of_policy, policy_text
+from tests.registry.enforcement.signing import REPORT, Pair, digest_of_policy, policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +167,15 @@ def test_every_governing_policy_has_to_pass(tmp_path: Path, sqlite: Sqlite) -> N
     place.promote(mended)
 
 
+def test_a_refusal_says_what_a_rule_found_as_it_was_signed(local: Place) -> None:
+    rule = f"layer-alpha (Layers {'that learned ' * 12})"
+    said = f"{rule}: 4 of 12 failed: within 2 to 6; worst: encoder.layer.3 6.493"
+    version = local.version()
+    local.deliver(version, local.maker.blocked(version, failures=(said,)))
+    with refusal(f"decision 1 is blocked: {said}. Report: run {REPORT}. To see all"):
+        local.promote(version)
+
+
 def test_a_refusal_for_many_rules_still_says_where_the_reports_are_and_what_to_do(
     tmp_path: Path, sqlite: Sqlite
 ) -> None:
@@ -178,7 +187,7 @@ def test_a_refusal_for_many_rules_still_says_where_the_reports_are_and_what_to_d
         report = f"{number:032x}"
         text = place.maker.blocked(version, policy=name, failures=failures, report=report)
         place.deliver(version, text, name)
-    quoted = [word for number in range(5) for word in (f"'policy-{number}'", f"#/runs/{number:032x}")]
+    quoted = [word for number in range(5) for word in (f"'policy-{number}'", f"Report: run {number:032x}.")]
     with refusal("rule-0", *quoted, "2 more policies object", f"gate check 'models:/{version.name}/1'"):
         place.promote(version)
 
