@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ VERSIONS = ("1.31", kubernetes_validate.latest_version())
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 
 
+@cache
 def manifests() -> list[dict[str, Any]]:
     # As kubectl reads them: YAML 1.1, where 0440 is octal.
     return [
