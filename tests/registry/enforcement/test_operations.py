@@ -359,6 +359,14 @@ def test_break_glass(local: Place) -> None:
         local.promote(version)
 
 
+def test_an_override_of_an_alias_opens_no_stage_of_that_name(local: Place) -> None:
+    version = local.version()
+    text = local.maker.override(version, "Production", NOW + HOUR, key=local.settings.keys["override"])
+    local.client.set_model_version_tag(version.name, "1", "gate.override.Production", text)
+    with refusal("no decision"):
+        local.client.transition_model_version_stage(version.name, "1", "Production")
+
+
 def test_an_override_that_ended(local: Place) -> None:
     version = local.version()
     glass = local.settings.keys["override"]
@@ -402,6 +410,17 @@ def test_what_is_enforced_can_be_read_by_any_client(local: Place) -> None:
     tags = {"gate.registry": registry, "gate.enforced.production": text}
     assert local.client.get_registered_model(name).tags == tags
     assert local.client.search_registered_models(f"name = '{name}'")[0].tags == {}
+
+
+def test_a_registered_model_keeps_none_of_the_gates_tags(local: Place) -> None:
+    forged = {"gate.enforced.production": "nothing", "Gate.registry": "mine", "owner": "me"}
+    local.client.create_registered_model("fraud-forged", tags=forged)
+    assert local.client.search_registered_models("name = 'fraud-forged'")[0].tags == {"owner": "me"}
+    shown = local.client.get_registered_model("fraud-forged").tags
+    assert shown["gate.enforced.production"] == policy_text("production")
+    for key in ("gate.registry", "gate.enforced.production"):
+        with refusal("the gate's own"):
+            local.client.delete_registered_model_tag("fraud-forged", key)
 
 
 def test_latest_is_read_as_before(local: Place) -> None:
