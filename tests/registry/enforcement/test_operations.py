@@ -14,6 +14,7 @@ from gate.registry.enforcement.tables import (
     activate_policy,
     aliases_held,
     audit_trail,
+    decisions_of,
     open_database,
     retire_policy,
     revoke_decision,
@@ -270,6 +271,15 @@ def test_a_decision_that_the_sweep_revoked(local: Place) -> None:
     change(local, lambda session: revoke_decision(session, 1, at=0, reason="weights changed in storage"))
     with refusal("decision 1 was revoked: weights changed in storage"):
         local.promote(version)
+
+
+def test_decisions_end_with_their_model(local: Place) -> None:
+    """What is made anew has another time of creation; a clock that was put back must not matter."""
+    version = local.passed()
+    local.client.delete_registered_model(version.name)
+    subject = VersionKey("default", version.name, 1, version.creation_timestamp)
+    found = change(local, lambda session: decisions_of(session, subject, "production"))
+    assert [entry.revoked_reason for entry in found] == ["the model was deleted"]
 
 
 def test_a_decision_ends_with_its_first_waiver(local: Place) -> None:
