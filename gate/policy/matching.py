@@ -51,6 +51,7 @@ def governing(
 
 
 def matches(globs: Iterable[str], value: str) -> bool:
+    """Tell whether one of ``globs`` matches ``value``, both folded as the registry folds names."""
     folded = _fold(value)
     return any(fnmatchcase(folded, _fold(glob)) for glob in globs)
 

@@ -25,13 +25,13 @@ def readers() -> tuple[Reader, ...]:
     """
     # Imported here: listing a folder must not cost what reading a model costs.
     from gate.weights.onnx import OnnxReader  # noqa: PLC0415
+    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
     from gate.weights.pytorch import (  # noqa: PLC0415
         Pt2Reader,
         PytorchLegacyReader,
         PytorchZipReader,
         TorchScriptReader,
     )
-    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
     from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415
 
     return (

@@ -84,9 +84,12 @@ def test_what_the_caller_takes_for_zero_costs_no_decomposition(monkeypatch: pyte
     dead = with_eigenvalues(np.append(np.zeros(5), np.geomspace(1e-9, 1, 195)), 300)
     asked: list[tuple[int, ...]] = []
     decompose = np.linalg.svd
-    monkeypatch.setattr(
-        np.linalg, "svd", lambda matrix, **words: asked.append(matrix.shape) or decompose(matrix, **words)
-    )
+
+    def counted(matrix: Any, **words: Any) -> Any:
+        asked.append(matrix.shape)
+        return decompose(matrix, **words)
+
+    monkeypatch.setattr(np.linalg, "svd", counted)
     found = eigenvalues(dead, zero_below=zero_below)
     assert not asked
     assert found.near_singular

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from gate.weights.onnx import OnnxReader
