@@ -175,7 +175,11 @@ class _Enforcing(SqlAlchemyStore):
         """List the files of a version where this server serves them: before the lock, as it takes time."""
         with self._sessions.reading() as session:
             row = found_version(session, workspace, name, version)
-            known = None if row is None or is_prompt(row) else (subject_of(row), row.storage_location)
+            known = (
+                None
+                if row is None or is_prompt(row)
+                else (subject_of(row), row.storage_location or row.source)
+            )
         return None if known is None else read_served(*known)
 
     def set_registered_model_tag(self, name: str, tag: Any) -> None:

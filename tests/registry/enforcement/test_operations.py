@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from gate.registry.attestation.envelope import digest_of
 from gate.registry.enforcement.plugin import build_store
@@ -439,3 +440,12 @@ def test_latest_is_read_as_before(local: Place) -> None:
     assert int(local.client.get_model_version_by_alias(first.name, "latest").version) == 2
     found = local.client.search_model_versions(f"name = '{first.name}'")
     assert [int(version.version) for version in found] == [2, 1]
+
+
+def test_a_version_that_an_older_mlflow_registered_takes_a_decision(local: Place) -> None:
+    """Its row has no storage location; MLflow then reads the source."""
+    version = local.version()
+    old = "UPDATE model_versions SET storage_location = NULL WHERE name = :name"
+    change(local, lambda session: session.execute(text(old), {"name": version.name}))
+    local.promote(local.deliver(version, local.maker.decision(version)))
+    assert local.holder(version.name) == int(version.version)
