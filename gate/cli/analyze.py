@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,9 +16,7 @@ def analyze(
     format_name: Annotated[
         str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv or html.")
     ] = "text",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-    ] = None,
+    output: options.Output = None,
     convention: options.Convention = "gate-1",
     full: options.Full = False,
     jobs: options.Jobs = None,

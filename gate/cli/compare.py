@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,9 +20,7 @@ def compare(
     format_name: Annotated[
         str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, markdown or html.")
     ] = "text",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-    ] = None,
+    output: options.Output = None,
     convention: options.Convention = "gate-1",
     full: options.Full = False,
     jobs: options.Jobs = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gate.cli import options
 from gate.cli.console import deliver, report_format
 from gate.errors import UsageError
 
@@ -31,9 +32,7 @@ def convert(
             help="text, json, csv, junit, sarif, markdown, html, github or gitlab.",
         ),
     ] = "text",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-    ] = None,
+    output: options.Output = None,
 ) -> None:
     """Render a saved verdict or analysis in another format, byte for byte as the check would have.
 

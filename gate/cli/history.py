@@ -30,9 +30,7 @@ def history(
     format_name: Annotated[
         str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv or html.")
     ] = "text",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-    ] = None,
+    output: options.Output = None,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
 ) -> None:

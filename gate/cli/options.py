@@ -123,3 +123,6 @@ Database = Annotated[
         show_default=False,
     ),
 ]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
+]

@@ -33,9 +33,6 @@ Files = Annotated[
         metavar="FILE…", help="Policy files, or names of packaged policies: default, strict, llm."
     ),
 ]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-]
 
 
 @app.command()
@@ -56,7 +53,7 @@ def schema(
         SchemaFormat,
         typer.Option("--format", "-f", help="The schema for editors, or the reference for people."),
     ] = SchemaFormat.JSON,
-    output: Output = None,
+    output: options.Output = None,
 ) -> None:
     """Write the JSON Schema of policy files, or their reference."""
     import json  # noqa: PLC0415 - keeps `gate --help` fast
@@ -71,7 +68,7 @@ def schema(
 
 
 @app.command()
-def explain(files: Files, *, output: Output = None) -> None:
+def explain(files: Files, *, output: options.Output = None) -> None:
     """Say in words what policies ask, of what, and what their metrics cannot see."""
     from gate.policy.explain import explain as in_words  # noqa: PLC0415 - keeps `gate --help` fast
 
@@ -92,7 +89,7 @@ def run_tests(
     format_name: Annotated[
         str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json or junit.")
     ] = "text",
-    output: Output = None,
+    output: options.Output = None,
     convention: options.Convention = "gate-1",
     jobs: options.Jobs = None,
     cache: options.Cache = True,

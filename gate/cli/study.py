@@ -79,9 +79,7 @@ def study(
     format_name: Annotated[
         str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv, markdown or html.")
     ] = "text",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-    ] = None,
+    output: options.Output = None,
     convention: options.Convention = "gate-1",
     full: options.Full = False,
     jobs: options.Jobs = None,

@@ -66,9 +66,7 @@ def verify(
         VerificationFormat,
         typer.Option("--format", "-f", envvar="GATE_FORMAT", help="For people or programs."),
     ] = VerificationFormat.TEXT,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
-    ] = None,
+    output: options.Output = None,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
     quiet: options.Quiet = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from typing_extensions import assert_never
 
-from gate.errors import UsageError
+from gate.choices import one_of
 from gate.report.compare.html import html
 from gate.report.compare.markdown import markdown
 from gate.report.compare.text import text
@@ -50,14 +50,10 @@ def compare_format_name(name: str) -> CompareFormatName:
     gate.errors.UsageError
         It is none of them.
     """
-    for known in get_args(CompareFormatName):
-        if name == known:
-            found: CompareFormatName = known
-            return found
-    raise UsageError(
-        f"a comparison has no format {printable(repr(name))}",
-        hint=f"use one of: {', '.join(get_args(CompareFormatName))}",
+    found: CompareFormatName = one_of(
+        get_args(CompareFormatName), name, f"a comparison has no format {printable(repr(name))}"
     )
+    return found
 
 
 __all__ = ["CompareFormatName", "compare_format_name", "render_comparison"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from typing_extensions import assert_never
 
-from gate.errors import UsageError
+from gate.choices import one_of
 from gate.report.history.csv import HistoryCsv
 from gate.report.history.html import HistoryHtml
 from gate.report.history.interface import History, HistoryFormatName, ModelHistory, VersionRow
@@ -46,14 +46,10 @@ def history_format_name(name: str) -> HistoryFormatName:
     gate.errors.UsageError
         It is none of them.
     """
-    for known in get_args(HistoryFormatName):
-        if name == known:
-            found: HistoryFormatName = known
-            return found
-    raise UsageError(
-        f"a history has no format {printable(repr(name))}",
-        hint=f"use one of: {', '.join(get_args(HistoryFormatName))}",
+    found: HistoryFormatName = one_of(
+        get_args(HistoryFormatName), name, f"a history has no format {printable(repr(name))}"
     )
+    return found
 
 
 __all__ = [

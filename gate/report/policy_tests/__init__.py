@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from typing_extensions import assert_never
 
-from gate.errors import UsageError
+from gate.choices import one_of
 from gate.report.policy_tests.interface import CaseResult, FileResult, TestFormatName, TestReport
 from gate.report.policy_tests.junit import junit
 from gate.report.policy_tests.text import text
@@ -42,12 +42,7 @@ def known_format(name: str) -> TestFormatName:
     gate.errors.UsageError
         It is none of them.
     """
-    for known in NAMES:
-        if name == known:
-            return known
-    raise UsageError(
-        f"policy tests have no format {printable(repr(name))}", hint=f"use one of: {', '.join(NAMES)}"
-    )
+    return one_of(NAMES, name, f"policy tests have no format {printable(repr(name))}")
 
 
 __all__ = [

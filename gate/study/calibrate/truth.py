@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from gate.choices import one_of
 from gate.errors import UsageError
 from gate.policy.words import count, number
 from gate.study.calibrate.interface import GoodChoice, Truth
@@ -45,14 +46,10 @@ def good_choice(word: str) -> GoodChoice:
     gate.errors.UsageError
         It is none of them.
     """
-    for known in get_args(GoodChoice):
-        if word == known:
-            found: GoodChoice = known
-            return found
-    raise UsageError(
-        f"{printable(word)!r} does not say which versions are good",
-        hint=f"use one of: {', '.join(get_args(GoodChoice))}",
+    found: GoodChoice = one_of(
+        get_args(GoodChoice), word, f"{printable(word)!r} does not say which versions are good"
     )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

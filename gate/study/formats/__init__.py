@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from typing_extensions import assert_never
 
-from gate.errors import UsageError
+from gate.choices import one_of
 from gate.study.formats.csv import StudyCsv
 from gate.study.formats.html import StudyHtml
 from gate.study.formats.interface import StudyFormat, StudyFormatName
@@ -49,14 +49,10 @@ def study_format_name(name: str) -> StudyFormatName:
     gate.errors.UsageError
         It is none of them.
     """
-    for known in get_args(StudyFormatName):
-        if name == known:
-            found: StudyFormatName = known
-            return found
-    raise UsageError(
-        f"a study has no format {printable(repr(name))}",
-        hint=f"use one of: {', '.join(get_args(StudyFormatName))}",
+    found: StudyFormatName = one_of(
+        get_args(StudyFormatName), name, f"a study has no format {printable(repr(name))}"
     )
+    return found
 
 
 def render_study(study: Study, name: StudyFormatName) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from typing_extensions import assert_never
 
-from gate.errors import UsageError
+from gate.choices import one_of
 from gate.study.calibrate.formats.csv import CalibrationCsv
 from gate.study.calibrate.formats.html import CalibrationHtml
 from gate.study.calibrate.formats.json import CalibrationJson
@@ -49,14 +49,10 @@ def calibration_format_name(name: str) -> FormatName:
     gate.errors.UsageError
         It is none of them.
     """
-    for known in get_args(FormatName):
-        if name == known:
-            found: FormatName = known
-            return found
-    raise UsageError(
-        f"a calibration has no format {printable(repr(name))}",
-        hint=f"use one of: {', '.join(get_args(FormatName))}",
+    found: FormatName = one_of(
+        get_args(FormatName), name, f"a calibration has no format {printable(repr(name))}"
     )
+    return found
 
 
 __all__ = ["calibration_format", "calibration_format_name"]
