@@ -3,8 +3,8 @@
 In: the path of an ``.onnx`` file and the root that external data may not leave.  Out: one
 :class:`gate.weights.interface.ModelWeights`.  The way through:
 
-    wire      protocol buffers, walked lazily over the mapped file
-    schema    the fields of onnx.proto as tables; parse turns them into records
+    schema    the fields of onnx.proto as tables; parse turns them into records, read by
+              gate.weights.protobuf, which walks the mapped file lazily
     storage   where each tensor's values lie, checked against the bytes present; external files
     walk      the nodes in order, through branches, loops and functions
     folding   Transpose, Reshape, DequantizeLinear, ...: followed as views of the file

@@ -15,13 +15,13 @@ from gate.weights.onnx.records import (
     SparseRecord,
     TensorRecord,
 )
-from gate.weights.onnx.schema import Scanner
-from gate.weights.onnx.wire import Span
+from gate.weights.protobuf.scanner import Scanner
+from gate.weights.protobuf.wire import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gate.weights.onnx.wire import Buffer
+    from gate.weights.protobuf.wire import Buffer
 
 DEEPEST: Final = 24
 """Graphs within graphs; the deepest real model seen has 4."""

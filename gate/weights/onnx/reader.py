@@ -13,7 +13,7 @@ from gate.weights.onnx.external import ExternalFiles
 from gate.weights.onnx.parse import parse_model
 from gate.weights.onnx.storage import Storage
 from gate.weights.onnx.walk import walk
-from gate.weights.onnx.wire import LENGTH_DELIMITED, VARINT, Span, fields
+from gate.weights.protobuf.wire import LENGTH_DELIMITED, VARINT, Span, fields
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gate.weights.onnx.wire import Span
+    from gate.weights.protobuf.wire import Span
 
 
 @dataclass(frozen=True, slots=True)

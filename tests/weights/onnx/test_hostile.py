@@ -15,8 +15,18 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.onnx import OnnxReader, schema, walk
-from gate.weights.onnx.wire import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT, Span, fields, signed, varint
+from gate.weights.onnx import OnnxReader, walk
+from gate.weights.protobuf import scanner
+from gate.weights.protobuf.wire import (
+    FIXED32,
+    FIXED64,
+    LENGTH_DELIMITED,
+    VARINT,
+    Span,
+    fields,
+    signed,
+    varint,
+)
 from tests.weights.onnx.build import OPSETS, constant, dynamic, model, node, random, read, write
 
 if TYPE_CHECKING:
@@ -191,7 +201,7 @@ def delimited(number: int, payload: bytes) -> bytes:
 
 def test_nodes_that_cost_two_bytes_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A megabyte that would be hundreds of objects; the limit is lowered to keep the test short."""
-    monkeypatch.setattr(schema, "_ELEMENTS", 10_000)
+    monkeypatch.setattr(scanner, "MOST_ELEMENTS", 10_000)
     path = tmp_path / "model.onnx"
     path.write_bytes(delimited(7, delimited(1, b"") * (1 << 19)))
     tracemalloc.start()

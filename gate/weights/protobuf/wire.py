@@ -112,7 +112,7 @@ def _payload(data: Buffer, wire_type: int, position: int, end: int) -> tuple[int
         return 4, position
     if wire_type == FIXED64:
         return 8, position
-    raise ModelError(f"byte {position} has wire type {wire_type}, which ONNX does not use")
+    raise ModelError(f"byte {position} has wire type {wire_type}, which no known format uses")
 
 
 class Budget:
