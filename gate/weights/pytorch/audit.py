@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError
-from gate.weights.pytorch.archive import LOCAL_HEADER
 from gate.weights.pytorch.scan import scan_bytes
+from gate.weights.zip_archive import LOCAL_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from gate.weights.pytorch.archive import Archive, Entry
+    from gate.weights.zip_archive import Archive, Entry
 
 BOOKKEEPING: Final = frozenset(
     {

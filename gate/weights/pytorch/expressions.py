@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT
+from gate.weights.bytes_in_file import CUT_SHORT
 
 _ARITHMETIC: Final = re.compile(r"[A-Za-z0-9_ +*/%(),<>=!&|~.-]*")
 _CALLED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\s*\(")

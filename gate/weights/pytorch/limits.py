@@ -24,9 +24,6 @@ MAX_STRING_BYTES: Final = 4096
 MAX_INTEGER_BYTES: Final = 64
 """Sizes, counts and torch's magic number fit into 10; longer integers cost quadratic time."""
 
-MAX_LINE_BYTES: Final = 2**16
-"""A line of the text opcodes (protocol 0), so that a missing newline is not searched for over gigabytes."""
-
 MAX_DIMENSIONS: Final = 32
 """What every numpy can view."""
 
@@ -41,12 +38,6 @@ MAX_VISITS: Final = 500_000
 
 MAX_NAME_LENGTH: Final = 512
 """Characters of a dotted name; together with the visits it bounds what the names take."""
-
-MAX_ENTRIES: Final = 262_144
-"""Entries of an archive: torch writes one for each storage."""
-
-MAX_INFLATED_BYTES: Final = 64 * 2**20
-"""A compressed entry of the small kinds (source code, debug tables, JSON), inflated."""
 
 MAX_JSON_BYTES: Final = 64 * 2**20
 """A weights table takes some 500 bytes a tensor."""

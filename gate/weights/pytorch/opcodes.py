@@ -6,7 +6,7 @@ import pickle
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT
+from gate.weights.bytes_in_file import CUT_SHORT
 from gate.weights.pytorch.limits import MAX_INTEGER_BYTES, MAX_STRING_BYTES, MAX_TEXT_BYTES
 from gate.weights.pytorch.values import Blob, Items
 

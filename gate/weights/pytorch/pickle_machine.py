@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT, Cursor, shown
+from gate.weights.bytes_in_file import CUT_SHORT, Cursor, shown
 from gate.weights.pytorch.dtypes import storage_dtype
 from gate.weights.pytorch.known import (
     CALLABLE,

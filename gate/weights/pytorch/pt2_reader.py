@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import ModelError, UnsafeModelError
+from gate.weights.bytes_in_file import CUT_SHORT, map_file, shown, speaking_of
 from gate.weights.interface import Skipped
-from gate.weights.pytorch.archive import open_archive
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT, map_file, shown, speaking_of
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.dtypes import SCALAR_TYPES
 from gate.weights.pytorch.expressions import unsafe_expressions
@@ -33,12 +32,13 @@ from gate.weights.pytorch.zip_reader import (
     storage_extents,
 )
 from gate.weights.strict_json import parse_object
+from gate.weights.zip_archive import open_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.weights.interface import ModelWeights
-    from gate.weights.pytorch.archive import Archive, Entry
+    from gate.weights.zip_archive import Archive, Entry
 
 _WEIGHTS: Final = "data/weights/"
 _CONSTANTS: Final = "data/constants/"

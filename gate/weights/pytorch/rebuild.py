@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT
+from gate.weights.bytes_in_file import CUT_SHORT
 from gate.weights.pytorch.dtypes import ITEM_SIZES, torch_dtype
 from gate.weights.pytorch.limits import MAX_DIMENSIONS, MAX_EXTENT
 from gate.weights.pytorch.values import GlobalName, OpaqueTensor, Quantizer, Storage, Stub, Tensor

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError
-from gate.weights.pytorch.archive import LOCAL_HEADER, open_archive
-from gate.weights.pytorch.bytes_in_file import map_file, speaking_of
+from gate.weights.bytes_in_file import map_file, speaking_of
 from gate.weights.pytorch.pickle_machine import interpret
+from gate.weights.zip_archive import LOCAL_HEADER, open_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gate.weights.pytorch.archive import Archive
+    from gate.weights.zip_archive import Archive
 
 _PICKLE_MAGIC: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 _PICKLE_SUFFIXES: Final = (".pkl", ".pickle")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gate.errors import ModelError
+from gate.weights.bytes_in_file import CUT_SHORT, shown
 from gate.weights.interface import StoredTensor
 from gate.weights.mapped import MappedTensor
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT, shown
 from gate.weights.pytorch.dtypes import ITEM_SIZES, STORED_AS, UNREADABLE
 from gate.weights.pytorch.rebuild import element_span
 from gate.weights.pytorch.values import OpaqueTensor, Tensor

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
+from gate.weights.bytes_in_file import map_file, speaking_of
 from gate.weights.interface import Skipped
-from gate.weights.pytorch.archive import open_archive
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.bytes_in_file import map_file, speaking_of
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.tensors import Placement
@@ -28,14 +27,15 @@ from gate.weights.pytorch.zip_reader import (
     is_in_root,
     storage_extents,
 )
+from gate.weights.zip_archive import open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from gate.weights.interface import ModelWeights, StoredTensor
-    from gate.weights.pytorch.archive import Archive, Entry
     from gate.weights.pytorch.tensors import Extent
+    from gate.weights.zip_archive import Archive, Entry
 
 _INPUTS: Final = "traced_inputs"
 _CONSTANT: Final = "a constant of the graph, beside its parameters and buffers"

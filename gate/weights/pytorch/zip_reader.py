@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError
-from gate.weights.pytorch.archive import LOCAL_HEADER, open_archive
+from gate.weights.bytes_in_file import CUT_SHORT, Cursor, map_file, shown, speaking_of
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT, Cursor, map_file, shown, speaking_of
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.tensors import Extent, Placement, referenced_bytes
+from gate.weights.zip_archive import LOCAL_HEADER, open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from gate.weights.interface import ModelWeights
-    from gate.weights.pytorch.archive import Archive
     from gate.weights.pytorch.values import Tensor
+    from gate.weights.zip_archive import Archive
 
 _NEWEST_VERSION: Final = 10  # kMaxSupportedFileFormatVersion of torch 2.13
 _BYTE_ORDERS: Final = {b"little": "<", b"big": ">"}

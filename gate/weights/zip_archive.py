@@ -1,4 +1,4 @@
-"""Zip archives as torch writes them: every entry's place in the file, checked before it is used.
+"""Zip archives as torch and Keras write them: every entry's place in the file, checked before it is used.
 
 The archive may be a window of a larger file (an archive within an archive).  Where readers of the
 format could disagree about what it holds (a name written two ways, sizes that differ between the
@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.pytorch.bytes_in_file import CUT_SHORT, Cursor, shown
-from gate.weights.pytorch.limits import MAX_ENTRIES, MAX_INFLATED_BYTES
+from gate.weights.bytes_in_file import CUT_SHORT, Cursor, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MAX_ENTRIES: Final = 262_144
+"""Entries of an archive: torch writes one for each storage, Keras three and its assets."""
+
+MAX_INFLATED_BYTES: Final = 64 * 2**20
+"""A compressed entry of the small kinds (source code, debug tables, JSON), inflated."""
 
 LOCAL_HEADER: Final = b"PK\x03\x04"
 _CENTRAL_HEADER: Final = b"PK\x01\x02"

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, Location, ModelError
-from gate.weights.pytorch.limits import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+MAX_LINE_BYTES: Final = 2**16
+"""A line of the text opcodes (protocol 0), so that a missing newline is not searched for over gigabytes."""
 
 CUT_SHORT: Final = "The file is cut short or damaged: fetch or export it again."
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.pytorch.archive import open_archive
+from gate.weights.zip_archive import open_archive
 from tests.weights.pytorch.containers import zipped
 
 if TYPE_CHECKING:
