@@ -33,10 +33,13 @@ def readers() -> tuple[Reader, ...]:
         TorchScriptReader,
     )
     from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415
+    from gate.weights.savedmodel import CheckpointReader, SavedModelReader  # noqa: PLC0415
 
     return (
         SafetensorsReader(),
         OnnxReader(),
+        SavedModelReader(),
+        CheckpointReader(),
         PytorchZipReader(),
         TorchScriptReader(),
         Pt2Reader(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gate.weights.artifact.tables import (
     NO_TENSOR_DATA,
     PICKLE_SUFFIXES,
     SAME_MODEL,
+    SAVED_MODEL_PARTS,
     TRAINING_STATE,
     UNREAD_FLAVOURS,
     UNREAD_SUFFIXES,
@@ -26,9 +28,10 @@ from gate.weights.interface import Skipped
 from gate.weights.names import natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SHARD: Final = re.compile(r"-([0-9]{1,9})-of-([0-9]{1,9})$")
+_TENSORFLOW_DATA: Final = re.compile(r"\.data-[0-9]{5}-of-[0-9]{5}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def weight_files(files: Sequence[tuple[str, int]]) -> tuple[str, ...]:
 def _is_needed(name: str, onnx_folders: set[str]) -> bool:
     path = PurePosixPath(name.casefold())
     wanted = (*weight_suffixes(), *UNREAD_SUFFIXES, *PICKLE_SUFFIXES)
-    if path.name in DESCRIPTIONS or path.name.endswith(wanted):
+    if path.name in DESCRIPTIONS or path.name.endswith(wanted) or _TENSORFLOW_DATA.search(path.name):
         return True
     return path.suffix not in NO_TENSOR_DATA and any(_is_below(name, folder) for folder in onnx_folders)
 
@@ -96,7 +99,7 @@ def choose(names: Iterable[str]) -> Choice:
     models: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     left: list[Skipped] = []
     shards: dict[tuple[str, str, int, int], dict[int, str]] = defaultdict(dict)
-    for name in names:
+    for name in _without_parts(tuple(names)):
         if is_training_state(name):
             left.append(Skipped(name, "state of a training run, not the model", matrix=False))
         elif (candidate := _candidate(name)) is None:
@@ -116,6 +119,17 @@ def choose(names: Iterable[str]) -> Choice:
         else:
             models[whole.key].append(whole)
     return _preferred(models, left)
+
+
+def _without_parts(names: Sequence[str]) -> Iterator[str]:
+    """Yield the names without the parts of SavedModels and indices of anything but checkpoints."""
+    folders = {_folder(name) for name in names if PurePosixPath(name).name == "saved_model.pb"}
+    parts = {posixpath.join(folder, part) for folder in folders for part in SAVED_MODEL_PARTS}
+    checkpoints = {_TENSORFLOW_DATA.sub(".index", name) for name in names if _TENSORFLOW_DATA.search(name)}
+    for name in names:
+        index = name.casefold().endswith(".index")
+        if name not in parts and (name in checkpoints or not index):
+            yield name
 
 
 def _complete(found: dict[int, str], count: int) -> tuple[str, ...]:

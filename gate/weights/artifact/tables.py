@@ -9,6 +9,8 @@ WEIGHT_SUFFIXES: Final[tuple[str, ...]] = (
     ".safetensors.index.json",
     ".safetensors",
     ".onnx",
+    ".pb",
+    ".index",
     ".pt2",
     ".pth",
     ".pt",
@@ -25,14 +27,13 @@ Of one model that lies there in several of them, the first is read: safetensors 
 code, ONNX says what each matrix does, a pickle neither.
 """
 
-LOOSE_SUFFIXES: Final = frozenset({".bin", ".ckpt", ".ts"})
+LOOSE_SUFFIXES: Final = frozenset({".bin", ".ckpt", ".index", ".pb", ".ts"})
 """Suffixes that other things carry too: such a file is left out, by name, where no reader knows it."""
 
 UNREAD_SUFFIXES: Final[dict[str, str]] = {
     ".keras": "Keras",
     ".h5": "Keras HDF5",
     ".hdf5": "HDF5",
-    ".pb": "TensorFlow SavedModel",
     ".tflite": "TensorFlow Lite",
     ".gguf": "GGUF",
     ".ggml": "GGML",
@@ -44,6 +45,9 @@ UNREAD_SUFFIXES: Final[dict[str, str]] = {
     ".pdparams": "Paddle",
 }
 """Weights of formats that are not read yet."""
+
+SAVED_MODEL_PARTS: Final = ("keras_metadata.pb", "fingerprint.pb", "variables/variables.index")
+"""Paths beside a ``saved_model.pb`` that are no models of their own."""
 
 PICKLE_SUFFIXES: Final = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 """Files that a framework unpickles; the globals they name are reported."""
@@ -92,6 +96,7 @@ NO_TENSOR_DATA: Final = frozenset(
 """What lies beside an ONNX model without being its external data; exporters name that at will."""
 
 SAME_MODEL: Final = (
+    "saved_model",
     "pytorch_model",
     "tf_model",
     "flax_model",
@@ -125,7 +130,6 @@ NO_WEIGHTS: Final = frozenset(
 
 UNREAD_FLAVOURS: Final[dict[str, str]] = {
     "keras": "Keras",
-    "tensorflow": "TensorFlow",
     "paddle": "Paddle",
     "spacy": "spaCy",
     "johnsnowlabs": "Spark NLP",
@@ -147,6 +151,7 @@ class FlavourLayout:
 FLAVOURS: Final[dict[str, FlavourLayout]] = {
     "pytorch": FlavourLayout(("model_data",), ("data",)),
     "onnx": FlavourLayout(("data",), ("model.onnx",)),
+    "tensorflow": FlavourLayout(("data", "saved_model_dir"), ("data", "tfmodel", "tf2model")),
     "transformers": FlavourLayout(
         ("model_binary", "peft_adaptor"), ("model", "pipeline", "components", "peft")
     ),
@@ -154,5 +159,5 @@ FLAVOURS: Final[dict[str, FlavourLayout]] = {
 }
 """Flavours whose weights are read; any other is read like a plain folder."""
 
-NEED_FILES: Final = frozenset({"pytorch", "onnx"})
+NEED_FILES: Final = frozenset({"pytorch", "onnx", "tensorflow"})
 """Flavours that cannot be without weight files; others may refer to weights that lie elsewhere."""
