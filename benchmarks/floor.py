@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from gate.spectra import Settings, convention
 from gate.spectra.executors import Local
 from gate.spectra.lapack import backend, blas_threads
 from gate.spectra.lapack.openblas import OpenBlas
+from gate.spectra.zero import resolution, zero_ratio
 from gate.weights.arrays import from_arrays
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ LIMIT: Final = 1.25
 _WIDTHS: Final = (32, 48, 64, 96)
 _TEXT: Final = """
 The floor is the Gram product plus the eigenvalues, each matrix by whichever of the safe solvers is fastest
-for it on this machine: `syevd` (one stage), the two-stage reduction at several band widths, numpy's batched
-`eigvalsh` for stacks of small slices. Nothing else: no fit, no norms, no flags, no plot. The engine
-(`measure_layers`, default metrics) and the floor take turns, on one thread each; CPU time, medians.
+for it on this machine: `sytrd` and `sterf` (one stage), the two-stage reduction at several band widths,
+numpy's batched `eigvalsh` for stacks of small slices; where a Gram matrix loses eigenvalues that are no
+zeros, the singular value decomposition is the only safe one. Nothing else: no fit, no norms, no flags, no
+plot. The engine (`measure_layers`, default metrics) and the floor take turns, on one thread each; CPU time,
+medians.
 """
 
 
@@ -107,15 +111,31 @@ def _solvers(stack: NDArray[Any]) -> Iterator[tuple[str, Callable[[], None]]]:
         yield "sum of squares", lambda: _discard(np.square(stack, dtype=np.float64).sum(axis=(1, 2)))
         return
     solver = backend()
+    if _loses_eigenvalues(stack):
+        yield "gesdd", partial(_decomposed, stack)
+        return
     yield "eigvalsh", lambda: _batched(stack)
     if isinstance(solver, OpenBlas) and stack.shape[1] * stack.shape[2] > 64 * 64:
-        yield "syevd", lambda: _each(stack, solver, solver.one_stage)
+        yield "sytrd", lambda: _each(stack, solver, solver.one_stage)
         if min(stack.shape[1:]) >= 1000:  # noqa: PLR2004 - far below where two stages can win
             for width in _WIDTHS:
                 yield (
                     f"two stages, band {width}",
                     lambda width=width: _each(stack, solver, lambda gram: solver.two_stage(gram, width)),
                 )
+
+
+def _loses_eigenvalues(stack: NDArray[Any]) -> bool:
+    """Tell whether the Gram matrix blurs eigenvalues that ``gate-1`` does not take for zero."""
+    rows, columns = sorted(stack.shape[1:], reverse=True)
+    squares = np.square(np.linalg.svd(stack.astype(np.float64), compute_uv=False))
+    ratios = squares / np.maximum(squares[:, :1], np.finfo(np.float64).tiny)
+    return bool(((ratios > zero_ratio(columns)) & (ratios <= resolution((rows, columns)))).any())
+
+
+def _decomposed(stack: NDArray[Any]) -> None:
+    for matrix in stack:
+        backend().singular_values(matrix)
 
 
 def _batched(stack: NDArray[Any]) -> None:

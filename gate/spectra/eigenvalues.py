@@ -6,13 +6,15 @@ They are computed from the Gram matrix of the small side.  Where that loses the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from gate.errors import ResourceError
-from gate.spectra.lapack import backend, blas_threads
+from gate.spectra.lapack import backend, blas_threads, crew
 from gate.spectra.zero import resolution
 
 if TYPE_CHECKING:
@@ -77,9 +79,12 @@ def eigenvalues(
         values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))
     else:
         mend = not float32 and not zero_below and _mendable((other, size), exact=exact)
-        values = np.stack(
-            [_single(stack[index], precision, mend=mend) for index in np.ndindex(stack.shape[:-2])]
-        )
+        values = np.empty((math.prod(stack.shape[:-2]), size))
+
+        def solve(place: int) -> None:
+            values[place] = _single(stack[_index(stack, place)], precision, mend=mend)
+
+        crew().run(partial(solve, place) for place in range(len(values)))
     if float32 and not np.isfinite(values).all():  # squares overflow single precision at 1e19
         return eigenvalues(stack, exact=exact, zero_below=zero_below)
     return _mend(stack, values, float32=float32, exact=exact, zero_below=zero_below)
@@ -163,10 +168,18 @@ def _mend(
     values[unresolved & ~matter] = 0
     if float32 or not _mendable((rows, columns), exact=exact):
         return Eigenvalues(values, near_singular=True, resolved=False)
-    with blas_threads().sized(columns):
-        for index in np.flatnonzero(matter.any(axis=1)):
-            values[index] = _singular(stack[np.unravel_index(index, stack.shape[:-2])])
+
+    def solve(place: int) -> None:
+        with blas_threads().sized(columns):
+            values[place] = _singular(stack[_index(stack, place)])
+
+    crew().run(partial(solve, place) for place in np.flatnonzero(matter.any(axis=1)).tolist())
     return Eigenvalues(values, near_singular=True)
+
+
+def _index(stack: NDArray[Any], place: int) -> tuple[np.intp, ...]:
+    """Return where the matrix number ``place`` of a stack lies."""
+    return tuple(np.unravel_index(place, stack.shape[:-2])) if stack.ndim > 2 else ()  # noqa: PLR2004
 
 
 def _mendable(shape: tuple[int, int], *, exact: bool) -> bool:
@@ -177,9 +190,5 @@ def _mendable(shape: tuple[int, int], *, exact: bool) -> bool:
 
 def _singular(matrix: NDArray[Any]) -> NDArray[np.float64]:
     """Return the squared singular values, ascending."""
-    try:
-        singular = np.linalg.svd(np.asarray(matrix, np.float64), compute_uv=False)
-    except np.linalg.LinAlgError as error:
-        raise ResourceError(f"the singular values did not converge ({error})") from error
-    values: NDArray[np.float64] = np.square(singular[::-1])
+    values: NDArray[np.float64] = np.square(backend().singular_values(matrix)[::-1])
     return values

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -71,7 +72,7 @@ class Curve:
     ks_distance: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidates:
     """Every start i = 0 … n-2 with its maximum-likelihood exponent; distances on demand.
 
@@ -82,6 +83,15 @@ class Candidates:
     logs: NDArray[np.float64]
     alpha: NDArray[np.float64]
     truncated: bool
+
+    @cached_property
+    def every(self) -> NDArray[np.float64] | None:
+        """D of every start, NaN where ``alpha`` is; None where they are too many to compute."""
+        if len(self.logs) > FULL_SCAN:
+            return None
+        found = np.full(len(self.alpha), np.nan)
+        found[self.usable] = self._distances(self.usable)
+        return found
 
     @classmethod
     def of(cls, x: NDArray[np.float64], convention: Convention) -> Candidates:
@@ -111,6 +121,9 @@ class Candidates:
 
     def distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return D of several candidates, NaN where ``alpha`` is."""
+        return self._distances(starts) if self.every is None else self.every[starts]
+
+    def _distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
         result = np.full(len(starts), np.nan)
         first = 0
         while first < len(starts):
@@ -144,17 +157,21 @@ class Candidates:
         gap: NDArray[np.float64] = np.abs(fitted - (ends - starts) / (len(self.logs) - starts))
         return gap
 
+    @cached_property
+    def usable(self) -> NDArray[np.intp]:
+        """The starts that may be chosen."""
+        return np.flatnonzero(np.isfinite(self.alpha))
+
     def best(self) -> tuple[int, float]:
         """Return the start with the smallest D, the first one on ties, and that D.
 
         Every candidate is considered.  Those whose lower bound exceeds the best D found so far
         are left unevaluated, because their own D can only be larger still.
         """
-        starts = np.flatnonzero(np.isfinite(self.alpha))
-        if len(self.logs) <= FULL_SCAN:
-            exact = self.distances(starts)
-            first = int(np.argmin(exact))
-            return int(starts[first]), float(exact[first])
+        starts = self.usable
+        if self.every is not None:
+            first = int(starts[np.argmin(self.every[starts])])
+            return first, float(self.every[first])
         bounds = self.bounds(starts, _POSITIONS[0])
         best = (self.distance(int(starts[np.argmin(bounds)])), int(starts[np.argmin(bounds)]))
         keep = bounds <= best[0] + _MARGIN
@@ -203,7 +220,7 @@ def fit_and_curve(
     if reason is not None:
         return _failed(reason), None
     candidates = Candidates.of(x, convention)
-    if not np.isfinite(candidates.alpha).any():
+    if not len(candidates.usable):
         return _failed(_no_candidate(x, convention)), None
     start, distance = candidates.best()
     curve = _sample(x, candidates, start, points) if points else None
@@ -234,7 +251,7 @@ def _failed(reason: str) -> PowerLawFit:
 
 def _sample(x: NDArray[np.float64], candidates: Candidates, start: int, points: int) -> Curve:
     """Return D at starts evenly spaced in log x_min and in rank, half of each, and at ``start``."""
-    usable = np.flatnonzero(np.isfinite(candidates.alpha))
+    usable = candidates.usable
     if len(usable) > points:
         half = points // 2
         logs = candidates.logs[usable]

@@ -152,6 +152,46 @@ def test_the_largest_layers_begin_first() -> None:
     assert watched.read == ["90", "60", "30", "10"]
 
 
+def test_the_last_of_several_threads_begins_with_the_smallest_layers() -> None:
+    sizes = list(range(10, 90, 10))
+    taken: dict[str, list[int]] = {}
+    both = threading.Barrier(2)
+
+    def reader(size: int) -> Any:
+        def read() -> NDArray[Any]:
+            mine = taken.setdefault(threading.current_thread().name, [])
+            mine.append(size)
+            if len(mine) == 1:
+                both.wait(60)  # neither thread does the other's share
+            return gaussian(size, size)
+
+        return read
+
+    layers = [replace(layer_of(gaussian(size, size)), read=reader(size)) for size in sizes]
+    measure_layers(layers, replace(GATE, jobs=2))
+    largest, smallest = sorted(taken.values(), reverse=True)
+    assert largest == sizes[::-1][: len(largest)]
+    assert smallest == sizes[: len(smallest)]
+
+
+def test_threads_without_a_layer_take_slices_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not lapack.backend().tiled:
+        pytest.skip("numpy brings another BLAS here")
+    solve, helpers = openblas.OpenBlas.one_stage, set[str]()
+
+    def recorded(backend: openblas.OpenBlas, gram: NDArray[Any]) -> NDArray[Any]:
+        helpers.add(threading.current_thread().name)
+        time.sleep(0.005)  # long enough for whoever is idle to come
+        return solve(backend, gram)
+
+    monkeypatch.setattr(openblas.OpenBlas, "one_stage", recorded)
+    stack = [layer_of(gaussian(300, 200, 3, 3).astype(np.float32), "conv2d", "stack")]
+    alone = measure_layers(stack, replace(GATE, jobs=1))
+    assert len(helpers) == 1
+    assert measure_layers(stack, replace(GATE, jobs=3)) == alone
+    assert len(helpers) > 2
+
+
 def test_two_layers_that_do_not_fit_together_wait_for_each_other() -> None:
     layer = replace(layer_of(np.zeros((1, 1))), shape=(40_000, 40_000))
     budget = MemoryBudget([layer, layer])

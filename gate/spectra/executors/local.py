@@ -1,9 +1,11 @@
 """Threads of this process, one BLAS thread each; the largest layers first.
 
 The linear algebra runs outside the interpreter's lock, so that threads scale as processes would,
-without copying a tensor.  A thread without a layer, because none is left or memory has no room for
-the next, helps those that measure a large matrix.  The threads are daemons: on Ctrl-C nobody waits
-for the layers under way.
+without copying a tensor.  Of small layers little is linear algebra: they are left to one thread, which
+begins with the smallest while the others are at the largest, so that few want the lock at a time.  A
+thread without a layer, because none is left or memory has no room for the next, helps those that
+measure a large matrix or a stack of them.  The threads are daemons: on Ctrl-C nobody waits for the
+layers under way.
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ResourceError
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
-from gate.spectra.executors.cost import work
+from gate.spectra.executors.cost import TRIVIAL, work
 from gate.spectra.lapack import crew
 from gate.spectra.lapack.openblas import TWO_STAGE
 from gate.spectra.layer import measure
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from gate.layer import WeightLayer
     from gate.spectra.cache import LayerCache
     from gate.spectra.interface import LayerResult, Settings
+
+
+_MATRIX: Final = 2
+_LARGEST, _SMALLEST = 0, -1
+"""Ends of the order of work."""
 
 
 class Local:
@@ -56,8 +63,10 @@ class Local:
         if self._cache is not None:
             self._cache.begin()
         run = _Run(layers, settings, self._cache)
-        for number in range(_useful(worker_count(settings), layers)):
-            threading.Thread(target=run.work, name=f"gate-layer-{number}", daemon=True).start()
+        workers = _useful(worker_count(settings), layers)
+        for number in range(workers):
+            end = _SMALLEST if workers > 1 and number == workers - 1 else _LARGEST
+            threading.Thread(target=run.work, args=(end,), name=f"gate-layer-{number}", daemon=True).start()
         try:
             for _ in layers:
                 index, outcome = run.finished.get()
@@ -82,12 +91,15 @@ class _Run:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def work(self) -> None:
-        """Measure layers until none is left or the run was stopped; help others when there is no room."""
+    def work(self, end: int) -> None:
+        """Measure layers, from that end of the order, until none is left or the run was stopped.
+
+        Helps others while there is no room for the next.
+        """
         while not self._over():
-            index = self._begin()
+            index = self._begin(end)
             if index is None:
-                crew().help(until=lambda: self._over() or self._may_begin())
+                crew().help(until=lambda: self._over() or self._may_begin(end))
                 continue
             outcome: LayerResult | BaseException
             try:
@@ -106,18 +118,22 @@ class _Run:
         """Tell whether nobody has anything left to do, nor to help with."""
         return self._stopped or not (self._order or self._running)
 
-    def _may_begin(self) -> bool:
+    def _may_begin(self, end: int) -> bool:
         with self._lock:
-            return bool(self._order) and self._budget.has_room(peak_bytes(self._layers[self._order[0]]))
+            return bool(self._order) and self._budget.has_room(peak_bytes(self._layers[self._order[end]]))
 
-    def _begin(self) -> int | None:
-        """Take the next layer, if there is one and room for it."""
+    def _begin(self, end: int) -> int | None:
+        """Take the layer at an end of the order, if there is one and room for it."""
         with self._lock:
-            if not self._order or not self._budget.has_room(size := peak_bytes(self._layers[self._order[0]])):
+            if not self._order:
+                return None
+            index = self._order[end]
+            if not self._budget.has_room(size := peak_bytes(self._layers[index])):
                 return None
             self._budget.take(size)
             self._running += 1
-            return self._order.popleft()
+            self._order.remove(index)
+            return index
 
     def _end(self, index: int) -> None:
         with self._lock:
@@ -149,9 +165,14 @@ def naming(layer: WeightLayer) -> Iterator[None]:
 
 
 def _useful(workers: int, layers: Sequence[WeightLayer]) -> int:
-    """Return how many threads can have anything to do: one per layer, or all to share a large one."""
-    shared = any(sum(extent >= TWO_STAGE for extent in layer.shape) > 1 for layer in layers)
-    return workers if shared else min(workers, len(layers))
+    """Return how many threads can have anything to do: one per layer, or all where one is shared."""
+    return workers if any(map(_is_shared, layers)) else min(workers, len(layers))
+
+
+def _is_shared(layer: WeightLayer) -> bool:
+    """Tell whether several threads can be at the layer: at tiles of a large matrix, or at its slices."""
+    large = sum(extent >= TWO_STAGE for extent in layer.shape) > 1
+    return large or (len(layer.shape) > _MATRIX and work(layer) >= TRIVIAL)
 
 
 def worker_count(settings: Settings) -> int:

@@ -40,6 +40,16 @@ class Backend(Protocol):
         """
         ...
 
+    def singular_values(self, matrix: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the singular values of a finite matrix, descending, in double precision.
+
+        Raises
+        ------
+        gate.errors.GateError
+            The solver did not converge.
+        """
+        ...
+
     def threads(self) -> int:
         """Return how many threads BLAS uses now."""
         ...

@@ -36,6 +36,14 @@ class Portable:
             raise ResourceError(f"the eigenvalues did not converge ({error})") from error
         return eigenvalues
 
+    def singular_values(self, matrix: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the singular values, descending."""
+        try:
+            values: NDArray[np.float64] = np.linalg.svd(np.asarray(matrix, np.float64), compute_uv=False)
+        except np.linalg.LinAlgError as error:
+            raise ResourceError(f"the singular values did not converge ({error})") from error
+        return values
+
     def threads(self) -> int:
         """Return the largest thread count of the loaded BLAS libraries, 1 when none tells."""
         counts = [int(library["num_threads"]) for library in self._blas().info()]

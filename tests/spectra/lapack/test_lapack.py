@@ -79,6 +79,37 @@ def test_both_reductions_find_numpys_eigenvalues(width: int, precision: type[np.
     np.testing.assert_allclose(two, expected, rtol=tolerance)
 
 
+@pytest.mark.parametrize("shape", [(50, 30), (30, 50), (40, 40), (700, 20), (20, 700), (1, 7), (7, 1)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_singular_values_are_those_of_numpy_however_the_matrix_lies(
+    shape: tuple[int, int], transposed: bool
+) -> None:
+    matrix = gaussian(*shape).astype(np.float32)
+    matrix = matrix.T if transposed else matrix
+    kept = matrix.copy()
+    expected = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)
+    for backend in (openblas(), Portable()):
+        np.testing.assert_allclose(backend.singular_values(matrix), expected, rtol=1e-12)
+    np.testing.assert_array_equal(matrix, kept)
+
+
+def test_small_singular_values_come_out_as_they_are() -> None:
+    left, right = (np.linalg.qr(gaussian(60, 60, 2)[:, :, axis])[0] for axis in (0, 1))
+    planted = np.logspace(0, -13, 60)
+    found = openblas().singular_values(left * planted @ right)
+    np.testing.assert_allclose(found, planted, rtol=1e-2, atol=1e-16)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_entries_near_the_ends_of_the_range_lose_nothing(precision: type[np.floating[Any]]) -> None:
+    gram = openblas().gram(gaussian(90, 70), precision)
+    expected = openblas().eigenvalues(gram.copy(order="F"))
+    far = 100 if precision is np.float32 else 900
+    for power in (-far, far):
+        found = openblas().eigenvalues(np.ldexp(gram, power))
+        np.testing.assert_allclose(np.ldexp(found, -power), expected, rtol=1e-3 if far == 100 else 1e-12)
+
+
 def test_the_fallback_finds_the_same_eigenvalues() -> None:
     matrix = gaussian(90, 70)
     np.testing.assert_allclose(
@@ -88,7 +119,7 @@ def test_the_fallback_finds_the_same_eigenvalues() -> None:
     )
 
 
-@pytest.mark.parametrize("missing", ["sytrd_sb2st", "openblas_set_num_threads"])
+@pytest.mark.parametrize("missing", ["sytrd_sb2st", "gesdd", "openblas_set_num_threads"])
 def test_a_missing_symbol_leads_to_the_fallback(fresh_choice: pytest.MonkeyPatch, missing: str) -> None:
     openblas()
     present = library._symbol
