@@ -127,7 +127,7 @@ class LiveArray:
 
     def _place(self) -> tuple[object, ...]:
         values = self.values
-        return values.__array_interface__["data"][0], values.shape, values.strides, values.dtype.name
+        return values.__array_interface__["data"][0], values.shape, values.strides, values.dtype.str
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LiveArray) and self._place() == other._place()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gate.analysis.interface import Analysis
     from gate.spectra.executors import Executor
     from gate.spectra.interface import Settings
@@ -17,6 +21,8 @@ MEMORY: Final = "memory:"
 
 BASELINE: Final = "memory:baseline"
 """The specification of a baseline that is no file."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,22 @@ def measure_live(
     from gate.weights import read_live  # noqa: PLC0415
 
     live = read_live(model)
-    source = Source(uri=MEMORY, format=live.weights.format, digest=arrays_digest(live.readers), files=())
+    digest = _beside(partial(arrays_digest, live.readers))
+    source = Source(uri=MEMORY, format=live.weights.format, digest="", files=())
     measuring = None if progress is None else partial(progress, "Measuring layers")
-    return analyze_weights(live.weights, source, settings, measuring, executor)
+    analysis = analyze_weights(live.weights, source, settings, measuring, executor)
+    return replace(analysis, source=replace(source, digest=digest.result()))
+
+
+def _beside(function: Callable[[], _Result]) -> Future[_Result]:
+    """Run ``function`` on a thread that nobody has to wait for: on Ctrl-C it is left behind."""
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="gate-digest").start()
+    return future
