@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CACHE: Final = ROOT / ".cache" / "benchmarks"
-TURN: Final = 0.2
+TURN: Final = 0.6
 """Seconds a turn should last, so that the clock's grain and a cold cache do not matter."""
 
 LONG: Final = 5.0
