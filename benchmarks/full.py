@@ -25,7 +25,7 @@ def run(options: Options) -> Section:
     rows, ratios = [], []
     for name in names:
         say(f"  {name}")
-        result = compare(MODELS[name].tensors(), VARIANTS, options, 1 if options.quick else 3, REFERENCE)
+        result = compare(MODELS[name].tensors(), VARIANTS, options, 1 if options.quick else 2, REFERENCE)
         ratio = result.ratio("full")
         ratios.append(ratio)
         rows.append(
