@@ -57,6 +57,9 @@ The same pairs under other values of `absolute`, everything else as in the polic
 remains under any: layers that left the means. The tolerance of `default` is the smallest of these values at
 which the change alone, beyond that row, refuses at most one pair in a hundred in either family; the anchor's
 is the smallest at which it warns of at most one in a thousand.
+
+Both limits were set after these rates had been seen, so the rows do not test them: they say what the
+tolerances cost here. For your own models, `gate calibrate` measures it on your own history.
 """
 
 _DRIFT: Final = f"""## Slow drift
