@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.errors import UsageError
 from gate.weights.arrays import from_arrays, live_readers
 from gate.weights.interface import Skipped
-from gate.weights.names import natural_key
+from gate.weights.names import free_name, natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from gate.weights.arrays import LiveReader
     from gate.weights.interface import ModelWeights
@@ -66,20 +65,12 @@ def _listed(named: Named) -> LiveWeights:
     strange = []
     for name, value in named:
         if _is_array(value):
-            arrays[_free(name, arrays)] = value
+            arrays[free_name(name, arrays)] = value
         else:
             strange.append(Skipped(name, f"a {type(value).__name__}, which is no array", matrix=False))
     readers = live_readers(arrays)
     weights = from_arrays(readers)
     return LiveWeights(replace(weights, skipped=(*weights.skipped, *strange)), readers)
-
-
-def _free(name: str, taken: Container[str]) -> str:
-    """Return ``name``, its module numbered where two have one name: the last part tells the layout."""
-    split = max(name.rfind("."), name.rfind("/"))
-    module, parameter = (name[:split], name[split:]) if split > 0 else (name, "")
-    numbered = (f"{module}#{count}{parameter}" for count in itertools.count(2))
-    return next(free for free in itertools.chain((name,), numbered) if free not in taken)
 
 
 def _is_array(value: object) -> bool:

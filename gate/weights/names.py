@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _DIGITS: Final = re.compile(r"([0-9]+)")
 
@@ -49,3 +49,11 @@ def spare_names(short: str, full: str) -> Iterator[str]:
     yield full
     for count in itertools.count(2):
         yield f"{full}#{count}"
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return ``name``, its module numbered where two have one name: the last part tells the layout."""
+    split = max(name.rfind("."), name.rfind("/"))
+    module, parameter = (name[:split], name[split:]) if split > 0 else (name, "")
+    numbered = (f"{module}#{count}{parameter}" for count in itertools.count(2))
+    return next(free for free in itertools.chain((name,), numbered) if free not in taken)

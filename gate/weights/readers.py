@@ -24,6 +24,7 @@ def readers() -> tuple[Reader, ...]:
         A plugin that was named is not there.
     """
     # Imported here: listing a folder must not cost what reading a model costs.
+    from gate.weights.keras import KerasArchiveReader, KerasHdf5Reader  # noqa: PLC0415
     from gate.weights.onnx import OnnxReader  # noqa: PLC0415
     from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
     from gate.weights.pytorch import (  # noqa: PLC0415
@@ -38,6 +39,8 @@ def readers() -> tuple[Reader, ...]:
     return (
         SafetensorsReader(),
         OnnxReader(),
+        KerasArchiveReader(),
+        KerasHdf5Reader(),
         SavedModelReader(),
         CheckpointReader(),
         PytorchZipReader(),

@@ -9,6 +9,7 @@ WEIGHT_SUFFIXES: Final[tuple[str, ...]] = (
     ".safetensors.index.json",
     ".safetensors",
     ".onnx",
+    ".keras",
     ".pb",
     ".index",
     ".pt2",
@@ -20,6 +21,9 @@ WEIGHT_SUFFIXES: Final[tuple[str, ...]] = (
     ".torchscript",
     ".jit",
     ".ts",
+    ".weights.h5",
+    ".h5",
+    ".hdf5",
 )
 """Files that may hold weights that are read, in order of preference.
 
@@ -27,13 +31,10 @@ Of one model that lies there in several of them, the first is read: safetensors 
 code, ONNX says what each matrix does, a pickle neither.
 """
 
-LOOSE_SUFFIXES: Final = frozenset({".bin", ".ckpt", ".index", ".pb", ".ts"})
+LOOSE_SUFFIXES: Final = frozenset({".bin", ".ckpt", ".h5", ".hdf5", ".index", ".pb", ".ts"})
 """Suffixes that other things carry too: such a file is left out, by name, where no reader knows it."""
 
 UNREAD_SUFFIXES: Final[dict[str, str]] = {
-    ".keras": "Keras",
-    ".h5": "Keras HDF5",
-    ".hdf5": "HDF5",
     ".tflite": "TensorFlow Lite",
     ".gguf": "GGUF",
     ".ggml": "GGML",
@@ -129,7 +130,6 @@ NO_WEIGHTS: Final = frozenset(
 """Flavours whose models hold no weight matrices: trees, linear models, chains of calls."""
 
 UNREAD_FLAVOURS: Final[dict[str, str]] = {
-    "keras": "Keras",
     "paddle": "Paddle",
     "spacy": "spaCy",
     "johnsnowlabs": "Spark NLP",
@@ -151,6 +151,7 @@ class FlavourLayout:
 FLAVOURS: Final[dict[str, FlavourLayout]] = {
     "pytorch": FlavourLayout(("model_data",), ("data",)),
     "onnx": FlavourLayout(("data",), ("model.onnx",)),
+    "keras": FlavourLayout(("data",), ("data",)),
     "tensorflow": FlavourLayout(("data", "saved_model_dir"), ("data", "tfmodel", "tf2model")),
     "transformers": FlavourLayout(
         ("model_binary", "peft_adaptor"), ("model", "pipeline", "components", "peft")
@@ -159,5 +160,5 @@ FLAVOURS: Final[dict[str, FlavourLayout]] = {
 }
 """Flavours whose weights are read; any other is read like a plain folder."""
 
-NEED_FILES: Final = frozenset({"pytorch", "onnx", "tensorflow"})
+NEED_FILES: Final = frozenset({"pytorch", "onnx", "keras", "tensorflow"})
 """Flavours that cannot be without weight files; others may refer to weights that lie elsewhere."""

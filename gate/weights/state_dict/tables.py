@@ -34,6 +34,7 @@ NOT_MATRICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("token vector", ("*cls_token", "*mask_token", "*dist_token", "*class_embedding", "*register_tokens")),
     ("state-space decay rates", ("*.a_log",)),
+    ("vector of a power iteration", ("*/vector_u", "*/vector_u:0")),  # Keras's SpectralNormalization
     ("running statistics", ("*running_mean", "*running_var", "*num_batches_tracked")),
 )
 """Tensors that are added, compared or counted with, never multiplied as a matrix."""
@@ -41,8 +42,12 @@ NOT_MATRICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 NORMS: Final = ("*norm", "*norm[0-9]*", "*layernorm*", "ln_*", "ln[0-9]*", "*_ln", "bn", "bn[0-9]*", "*_bn")
 """Modules whose ``weight`` is a scale, whatever its number of dimensions."""
 
-RUNNING_STATISTICS: Final = (("running_mean", "running_var"), ("moving_mean", "moving_variance"))
-"""What a batch norm of PyTorch and of Keras keeps beside its scale."""
+RUNNING_STATISTICS: Final = (
+    ("running_mean", "running_var"),
+    ("moving_mean", "moving_variance"),
+    ("moving_mean:0", "moving_variance:0"),
+)
+"""What a batch norm of PyTorch, of Keras and of its older releases keeps beside its scale."""
 
 EMBEDDINGS: Final = (
     "*embedding",

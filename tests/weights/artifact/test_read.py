@@ -108,7 +108,7 @@ def test_a_flavour_without_weights_has_nothing_to_measure(tmp_path: Path, flavou
     assert not (tmp_path / "touched").exists()
 
 
-@pytest.mark.parametrize(("flavour", "title"), [("keras", "Keras"), ("paddle", "Paddle")])
+@pytest.mark.parametrize(("flavour", "title"), [("spacy", "spaCy"), ("paddle", "Paddle")])
 def test_a_flavour_that_is_not_read_yet_says_so_and_lists_those_that_are(
     tmp_path: Path, flavour: str, title: str
 ) -> None:
