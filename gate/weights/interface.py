@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gate.layer import TensorReader, WeightLayer
+    from gate.layer import LayerKind, TensorReader, WeightLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,36 @@ class ModelWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a container itself says a tensor does: a graph by its operator, a configuration by its class.
+
+    Attributes
+    ----------
+    kind:
+        What the layer computes; None for a tensor that no matrix is multiplied by.
+    shape, read:
+        The weight in the canonical order of :class:`gate.layer.WeightLayer`; not used without a kind.
+    groups:
+        Groups of a convolution, or 1.
+    reason:
+        Why it is no weight, where ``kind`` is None.
+    """
+
+    kind: LayerKind | None
+    shape: tuple[int, ...] = ()
+    read: TensorReader | None = None
+    groups: int = 1
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTensor:
     """One tensor of a state dict as its container lists it; ``gate.weights.state_dict`` names its kind.
 
     ``read`` returns the values in the stored ``shape`` (see :class:`gate.layer.TensorReader`).
     ``quantisation_step`` is set for integer storage that ``read`` already dequantises by a scale
     of its own (a quantised PyTorch tensor): the root mean square step between neighbouring values.
+    ``told`` is set where the container says what the tensor does, and goes before what names say.
     """
 
     name: str
@@ -82,6 +106,7 @@ class StoredTensor:
     dtype: str
     read: TensorReader
     quantisation_step: float | None = None
+    told: Told | None = None
 
 
 class Reader(Protocol):

@@ -34,7 +34,11 @@ def readers() -> tuple[Reader, ...]:
         TorchScriptReader,
     )
     from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415
-    from gate.weights.savedmodel import CheckpointReader, SavedModelReader  # noqa: PLC0415
+    from gate.weights.savedmodel import (  # noqa: PLC0415
+        CheckpointReader,
+        FrozenGraphReader,
+        SavedModelReader,
+    )
 
     return (
         SafetensorsReader(),
@@ -42,6 +46,7 @@ def readers() -> tuple[Reader, ...]:
         KerasArchiveReader(),
         KerasHdf5Reader(),
         SavedModelReader(),
+        FrozenGraphReader(),
         CheckpointReader(),
         PytorchZipReader(),
         TorchScriptReader(),

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gate.layer import Part
+from gate.weights.einsum import einsum_weight
 from gate.weights.onnx.dequantise import (
     dequantise,
     dequantise_blocks,
     dequantise_directions,
     downstream_scale,
 )
-from gate.weights.onnx.einsum import einsum_weight
 from gate.weights.onnx.projections import fused_projections
 from gate.weights.views import reshaped, sliced, transposed
 

@@ -29,12 +29,13 @@ def copies(variables: Iterable[Variable], full_names: Mapping[str, str]) -> dict
     for same in alike.values():
         first: dict[bytes, str] = {}
         for variable in same if len(same) > 1 else ():
-            earlier = first.setdefault(_digest(variable.read), variable.key)
+            earlier = first.setdefault(digest(variable.read), variable.key)
             if earlier != variable.key:
                 found[variable.key] = earlier
     return found
 
 
-def _digest(read: StoredReader) -> bytes:
+def digest(read: StoredReader) -> bytes:
+    """Return the SHA-256 of a tensor's stored bytes."""
     values = np.ascontiguousarray(read.stored())
     return hashlib.sha256(values.reshape(-1).view(np.uint8).data).digest()

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
-from gate.weights.interface import ModelWeights, Skipped, StoredTensor
 from gate.weights.paths import inside, relative_name
 from gate.weights.protobuf.wire import LENGTH_DELIMITED, VARINT, Span, fields
-from gate.weights.savedmodel.bundle import Bundle, read_bundle
-from gate.weights.savedmodel.copies import copies
-from gate.weights.savedmodel.naming import TrainingState, display_names, full_names, in_depth_order, path_of
+from gate.weights.savedmodel.assemble import assemble
+from gate.weights.savedmodel.bundle import read_bundle
+from gate.weights.savedmodel.program import read_frozen_graph, read_saved_model
 from gate.weights.savedmodel.sorted_table import MAGIC
-from gate.weights.state_dict import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gate.weights.savedmodel.bundle import Variable
+    from gate.weights.interface import ModelWeights
 
 _HINT: Final = "Save or export the model again; `saved_model_cli show --all --dir FOLDER` may tell more."
 _VARIABLES: Final = "variables/variables.index"
 _SNIFFED: Final = 4096
-_MATRIX: Final = 2
 _SCHEMA_VERSION, _META_GRAPHS = 1, 2
+_NODES, _NAME, _OPERATOR = 1, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,8 @@ class CheckpointReader:
     def read(self, path: Path, *, root: Path) -> ModelWeights:
         """List the weights of the checkpoint; see ``Reader.read``."""
         try:
-            return _weights(self.format, (), read_bundle(path, root))
+            bundle = read_bundle(path, root)
+            return assemble(self.format, bundle.files, bundle, None)
         except ModelError as error:
             raise _located(path, error) from error
 
@@ -76,8 +75,35 @@ class SavedModelReader:
     def read(self, path: Path, *, root: Path) -> ModelWeights:
         """List the weights of the SavedModel; see ``Reader.read``."""
         try:
-            index = inside(root, path.parent, _VARIABLES, path.name)
-            return _weights(self.format, (relative_name(root, path),), read_bundle(index, root))
+            own = relative_name(root, path)
+            if not (path.parent / _VARIABLES).exists():
+                return assemble(self.format, (own,), None, read_saved_model(path, None))
+            bundle = read_bundle(inside(root, path.parent, _VARIABLES, path.name), root)
+            return assemble(self.format, (own, *bundle.files), bundle, read_saved_model(path, bundle))
+        except ModelError as error:
+            raise _located(path, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenGraphReader:
+    """Lists the constants that are weights of a graph without variables, a ``GraphDef`` in a ``.pb``."""
+
+    format: str = "tensorflow-graph"
+
+    def matches(self, path: Path) -> bool:
+        """Tell whether ``path`` is called ``.pb`` and begins with a node of a graph."""
+        if path.suffix.casefold() != ".pb":
+            return False
+        try:
+            with path.open("rb") as file:
+                return _looks_like_graph(file.read(_SNIFFED), file.seek(0, 2))
+        except OSError:
+            return False
+
+    def read(self, path: Path, *, root: Path) -> ModelWeights:
+        """List the weights of the graph; see ``Reader.read``."""
+        try:
+            return assemble(self.format, (relative_name(root, path),), None, read_frozen_graph(path))
         except ModelError as error:
             raise _located(path, error) from error
 
@@ -101,39 +127,11 @@ def _looks_like_saved_model(head: bytes) -> bool:
     return _SCHEMA_VERSION in seen
 
 
-def _weights(format_: str, files: tuple[str, ...], bundle: Bundle) -> ModelWeights:
-    full = full_names(bundle.objects)
-    state = TrainingState(bundle.variables)
-    reasons = {variable.key: state.reason(variable.key) for variable in bundle.variables}
-    own = in_depth_order(variable for variable in bundle.variables if reasons[variable.key] is None)
-    repeated = copies(own, full)
-    kept = [variable for variable in own if variable.key not in repeated]
-    names = display_names([variable.key for variable in kept], full)
-    described = describe([_stored(variable, names[variable.key]) for variable in kept])
-    left = [_skipped(variable, reason) for variable in bundle.variables if (reason := reasons[variable.key])]
-    left += [
-        _skipped(variable, f"the same stored values as {names[repeated[variable.key]]}")
-        for variable in own
-        if variable.key in repeated
-    ]
-    return ModelWeights(
-        format=format_,
-        files=(*files, *bundle.files),
-        layers=described.layers,
-        skipped=(*described.skipped, *bundle.skipped, *(item for item in left if item is not None)),
-        vectors=described.vectors,
-        vector_parameters=described.vector_parameters,
-        batch_norms=described.batch_norms,
-        unreferenced_bytes=bundle.unreferenced_bytes,
-    )
-
-
-def _stored(variable: Variable, name: str) -> StoredTensor:
-    return StoredTensor(name, variable.shape, variable.dtype, variable.read)
-
-
-def _skipped(variable: Variable, reason: str) -> Skipped | None:
-    """Return the record of what is no weight; none is needed for a vector."""
-    if len(variable.shape) < _MATRIX:
-        return None
-    return Skipped(path_of(variable.key), reason, math.prod(variable.shape), matrix=False)
+def _looks_like_graph(head: bytes, size: int) -> bool:
+    """Tell whether the first field is a NodeDef, which begins with its name and its operator."""
+    try:
+        node = next(fields(head, Span(0, size)))
+        numbers = [field.number for field in islice(fields(head, node.span), 2)]
+    except (ModelError, StopIteration, IndexError):  # no message, nothing, or a name longer than the head
+        return False
+    return node.number == _NODES and node.wire_type == LENGTH_DELIMITED and numbers == [_NAME, _OPERATOR]

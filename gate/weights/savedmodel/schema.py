@@ -50,7 +50,7 @@ SAVED_FUNCTION: Final[Table] = {
 
 CHECKPOINT_OBJECTS: Final[Table] = {1: ("nodes", "spans")}
 CHECKPOINT_OBJECT: Final[Table] = {
-    1: ("children", "ignored"),
+    1: ("children", "spans"),
     2: ("attributes", "spans"),
     3: ("slots", "ignored"),
     4: ("saver", "ignored"),
@@ -106,6 +106,10 @@ ATTRIBUTE: Final[Table] = {
     6: ("type", "integer"),
     8: ("tensor", "span"),
     10: ("function", "span"),
+}
+LIST: Final[Table] = {
+    **dict.fromkeys((2, 4, 5, 6, 7, 8, 9), ("", "ignored")),
+    3: ("integers", "integers"),
 }
 FUNCTION_NAME: Final[Table] = {1: ("name", "text"), 2: ("attributes", "ignored")}
 

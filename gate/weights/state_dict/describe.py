@@ -15,6 +15,7 @@ from gate.weights.state_dict.recurrent import claim_recurrent
 from gate.weights.state_dict.single import claim_single
 from gate.weights.state_dict.stage import MATRIX, Claim, Weight
 from gate.weights.state_dict.tables import RUNNING_STATISTICS
+from gate.weights.state_dict.told import claim_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,6 +126,7 @@ STAGES: Final[tuple[Callable[[Mapping[str, Weight]], Claim], ...]] = (
     claim_parametrised,
     claim_lora,
     claim_recurrent,
+    claim_told,
     claim_layout,
     claim_single,
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gate.layer import LayerKind, Part, TensorReader
-    from gate.weights.interface import StoredTensor
+    from gate.weights.interface import StoredTensor, Told
 
 FLOATING: Final = frozenset({"float16", "float32", "float64", "bfloat16"})
 MATRIX: Final = 2
@@ -28,7 +28,8 @@ class Weight:
 
     ``name`` is what it would be called unquantised and unparametrised, ``tensor`` and
     ``stored_shape`` belong to the stored tensor that holds the values.  ``readable`` tells whether
-    ``read`` gives real weights (not bare integers, and not packed).
+    ``read`` gives real weights (not bare integers, and not packed).  ``told`` is what the container
+    says of the stored tensor.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Weight:
     stored_shape: tuple[int, ...]
     readable: bool
     step: float | None = None
+    told: Told | None = None
 
     @classmethod
     def of(cls, tensor: StoredTensor) -> Weight:
@@ -46,7 +48,15 @@ class Weight:
         step = tensor.quantisation_step
         readable = tensor.dtype in FLOATING or tensor.dtype.startswith("float8_") or step is not None
         return cls(
-            tensor.name, tensor.shape, tensor.dtype, tensor.read, tensor.name, tensor.shape, readable, step
+            name=tensor.name,
+            shape=tensor.shape,
+            dtype=tensor.dtype,
+            read=tensor.read,
+            tensor=tensor.name,
+            stored_shape=tensor.shape,
+            readable=readable,
+            step=step,
+            told=tensor.told,
         )
 
     @property

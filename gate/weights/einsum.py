@@ -1,4 +1,4 @@
-"""Weights of an Einsum: which of their indices are summed over, and which stay."""
+"""Weights of an Einsum, in whatever graph: which of their indices are summed over, and which stay."""
 
 from __future__ import annotations
 
