@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from gate.registry.enforcement.rulebook import Rulebook, RulebookReader
-    from gate.registry.enforcement.ruling import Kind
+    from gate.registry.enforcement.rulebook import RulebookReader, Standing
+    from gate.registry.enforcement.ruling import Kind, Ruling
     from gate.registry.enforcement.sessions import SharedSessions
 
 Written = TypeVar("Written")
@@ -61,8 +61,13 @@ class Guard:
                 # Held on to until MLflow writes, which then finds it in the session and asks no more.
                 held = held_alias(session, row, target) if kind == "alias" else None
                 changes = held is None or held.version != row.version
+                standing = self._reader.standing(session, subject_of(row))
                 for spelling in self._spellings(session, kind, target, row):
-                    self._judge(session, kind, spelling, row, changes=changes)
+                    promotion = Promotion(kind, spelling, row.workspace, row.name, row.version)
+                    ruling = _judge(session, standing, promotion, kind)
+                    # What stays where it is has to be allowed too, and is not news.
+                    if changes:
+                        remember(session, promotion, standing.subject, ruling)
             return write()
 
     def copy(self, into: str, source: tuple[str, str, int], write: Callable[[], Written]) -> Written:
@@ -70,11 +75,11 @@ class Guard:
         with self._remembering(), self._sessions.transaction() as session:
             row = locked_version(session, *source, shared=True)
             if row is not None and not is_prompt(row):
-                book = self._reader.read(session)
-                governing = book.governing(model=into, workspace=row.workspace)
+                standing = self._reader.standing(session, subject_of(row))
+                governing = standing.book.governing(model=into, workspace=row.workspace)
                 promotion = Promotion("copy", into, row.workspace, row.name, row.version)
-                ruling = rule_on(session, book, promotion, subject_of(row), governing)
-                remember(session, promotion, subject_of(row), ruling)
+                ruling = rule_on(session, standing, promotion, governing)
+                remember(session, promotion, standing.subject, ruling)
             return write()
 
     def rename(self, workspace: str, name: str, new_name: str, write: Callable[[], Written]) -> Written:
@@ -84,40 +89,16 @@ class Guard:
         """
         with self._remembering(), self._sessions.transaction() as session:
             versions = locked_versions(session, workspace, name)
-            book = self._reader.read(session)
             for row, kind, target in places(session, workspace, name, versions):
                 if not is_prompt(row):
-                    self._judge_renamed(session, book, new_name, row, kind, target)
+                    subject = VersionKey(row.workspace, new_name, row.version, row.creation_time)
+                    standing = self._reader.standing(session, subject)
+                    promotion = Promotion("rename", target, row.workspace, new_name, row.version)
+                    remember(session, promotion, subject, _judge(session, standing, promotion, kind))
             end_decisions(session, workspace, name, f"the model was renamed to {new_name}")
             remove_own_tags(session, workspace, name)
             rename_artifacts(session, workspace, name, new_name)
             return write()
-
-    def _judge(self, session: Session, kind: Kind, target: str, row: Any, *, changes: bool) -> None:
-        """Judge a promotion; what stays where it is has to be allowed too, and is not news."""
-        book = self._reader.read(session)
-        governing = book.governing(
-            model=row.name,
-            workspace=row.workspace,
-            alias=target if kind == "alias" else None,
-            stage=target if kind == "stage" else None,
-        )
-        promotion = Promotion(kind, target, row.workspace, row.name, row.version)
-        ruling = rule_on(session, book, promotion, subject_of(row), governing)
-        if changes:
-            remember(session, promotion, subject_of(row), ruling)
-
-    @staticmethod
-    def _judge_renamed(session: Session, book: Rulebook, name: str, row: Any, kind: str, target: str) -> None:
-        governing = book.governing(
-            model=name,
-            workspace=row.workspace,
-            alias=target if kind == "alias" else None,
-            stage=target if kind == "stage" else None,
-        )
-        promotion = Promotion("rename", target, row.workspace, name, row.version)
-        subject = VersionKey(row.workspace, name, row.version, row.creation_time)
-        remember(session, promotion, subject, rule_on(session, book, promotion, subject, governing))
 
     def _spellings(self, session: Session, kind: Kind, target: str, row: Any) -> tuple[str, ...]:
         """Return the target, and what it would overwrite where the database takes both for the same."""
@@ -135,3 +116,14 @@ class Guard:
             with self._sessions.transaction() as session:
                 remember_refusal(session, error)
             raise
+
+
+def _judge(session: Session, standing: Standing, promotion: Promotion, place: str) -> Ruling:
+    """Judge what puts a version into a place, an alias or a stage."""
+    governing = standing.book.governing(
+        model=standing.subject.name,
+        workspace=standing.subject.workspace,
+        alias=promotion.target if place == "alias" else None,
+        stage=promotion.target if place == "stage" else None,
+    )
+    return rule_on(session, standing, promotion, governing)

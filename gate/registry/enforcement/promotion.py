@@ -11,7 +11,6 @@ from gate.registry.enforcement.folding import fold
 from gate.registry.enforcement.refusal import caller, refused, ungovernable
 from gate.registry.enforcement.rulebook import moment, trusted
 from gate.registry.enforcement.ruling import Held, Override, judge
-from gate.registry.enforcement.tables.decisions import current_decisions
 from gate.registry.enforcement.tables.interface import AliasHeld, AuditEntry
 from gate.registry.enforcement.tables.records import (
     aliases_held,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from gate.registry.enforcement.refusal import PromotionRefusedError
-    from gate.registry.enforcement.rulebook import Enforced, Rulebook
+    from gate.registry.enforcement.rulebook import Enforced, Rulebook, Standing
     from gate.registry.enforcement.ruling import Promotion, Ruling
     from gate.registry.enforcement.tables.interface import StoredDecision, StoredOverride, VersionKey
 
@@ -39,25 +38,22 @@ _NO_POLICY: Final = {
 
 
 def rule_on(
-    session: Session,
-    book: Rulebook,
-    promotion: Promotion,
-    subject: VersionKey,
-    governing: Sequence[Enforced],
+    session: Session, standing: Standing, promotion: Promotion, governing: Sequence[Enforced]
 ) -> Ruling:
-    """Judge a promotion of ``subject`` by what the tables hold of it; the caller holds its lock.
+    """Judge a promotion by what the tables hold of the version; the caller holds its lock.
 
     Raises
     ------
     gate.registry.enforcement.refusal.PromotionRefusedError
         It may not happen.
     """
+    book, subject = standing.book, standing.subject
     if book.state != "loaded":
         raise ungovernable(promotion, _NO_POLICY[book.state])
     policies = tuple(policy.governing() for policy in governing)
     if not policies:
         return judge((), {}, moment(now()))
-    held = {found.policy: _held(book, found) for found in current_decisions(session, subject)}
+    held = {found.policy: _held(book, found) for found in standing.decisions}
     time = moment(now())
     ruling = judge(policies, held, time)
     if not ruling.allowed and promotion.kind in {"alias", "stage"}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlflow.entities.model_registry.model_version_stages import (
     DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
@@ -13,15 +13,27 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersionTag,
     SqlRegisteredModelAlias,
 )
+from sqlalchemy import bindparam, select
 
 from gate.registry.enforcement.reserved import is_reserved
 from gate.registry.enforcement.tables.interface import VersionKey
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 ACTIVE_STAGES = frozenset(DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS) - {"None"}
 """Stages that are a promotion; leaving one, or being archived, is none."""
+
+_VERSION: Final[Select[tuple[Any]]] = select(SqlModelVersion).where(
+    SqlModelVersion.workspace == bindparam("workspace"),
+    SqlModelVersion.name == bindparam("name"),
+    SqlModelVersion.version == bindparam("version"),
+    SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
+)
+_LOCKED: Final = _VERSION.with_for_update()
+_LOCKED_SHARED: Final = _VERSION.with_for_update(read=True)
+"""Built once: to build a query takes about as long as to have it answered, and promotions wait for it."""
 
 
 def locked_version(
@@ -33,21 +45,19 @@ def locked_version(
     so that these happen one after the other.  ``shared`` lets promotions of one version run side by
     side.  SQLite has no such locks: there the whole transaction is alone.
     """
-    return _version(session, workspace, name, version).with_for_update(read=shared).one_or_none()
+    return _version(session, _LOCKED_SHARED if shared else _LOCKED, workspace, name, version)
 
 
 def found_version(session: Session, workspace: str, name: str, version: int) -> Any | None:
     """Return MLflow's row of a version as it stands, held by nobody; None where there is none."""
-    return _version(session, workspace, name, version).one_or_none()
+    return _version(session, _VERSION, workspace, name, version)
 
 
-def _version(session: Session, workspace: str, name: str, version: int) -> Any:
-    return session.query(SqlModelVersion).filter(
-        SqlModelVersion.workspace == workspace,
-        SqlModelVersion.name == name,
-        SqlModelVersion.version == version,
-        SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
-    )
+def _version(
+    session: Session, query: Select[tuple[Any]], workspace: str, name: str, version: int
+) -> Any | None:
+    asked = {"workspace": workspace, "name": name, "version": version}
+    return session.execute(query, asked).scalar_one_or_none()
 
 
 def locked_versions(session: Session, workspace: str, name: str) -> list[Any]:

@@ -14,6 +14,7 @@ from gate.policy import governs, parse_policy, policy_digest
 from gate.registry.attestation.interface import TrustedKey
 from gate.registry.enforcement.folding import bare
 from gate.registry.enforcement.ruling import Governing
+from gate.registry.enforcement.tables.decisions import standing
 from gate.registry.enforcement.tables.keys import all_keys
 from gate.registry.enforcement.tables.policies import active_policies, policies_state, previous_policy
 from gate.registry.enforcement.tables.registry import registry_id, revision
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from gate.policy.rules import Policy
-    from gate.registry.enforcement.tables.interface import PoliciesState, StoredKey, StoredPolicy
+    from gate.registry.enforcement.tables.interface import (
+        PoliciesState,
+        StoredDecision,
+        StoredKey,
+        StoredPolicy,
+        VersionKey,
+    )
 
 MYSQL: Final = frozenset({"mysql", "mariadb"})
 """Databases that take names for equal which differ in case or accents."""
@@ -111,6 +118,15 @@ class Rulebook:
         return tuple(key for key in self.keys if key.public_pem not in stale)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A version's decisions in force and the rulebook that they are held against, read at once."""
+
+    book: Rulebook
+    subject: VersionKey
+    decisions: tuple[StoredDecision, ...]
+
+
 class RulebookReader:
     """Reads the rulebook through a session; one query where nothing changed."""
 
@@ -121,7 +137,14 @@ class RulebookReader:
 
     def read(self, session: Session) -> Rulebook:
         """Return the rulebook as this session's database has it."""
-        number = revision(session)
+        return self._at(session, revision(session))
+
+    def standing(self, session: Session, subject: VersionKey) -> Standing:
+        """Return the same with what was decided on a version; the caller holds its lock."""
+        number, decisions = standing(session, subject)
+        return Standing(self._at(session, number), subject, decisions)
+
+    def _at(self, session: Session, number: int) -> Rulebook:
         with self._lock:
             known = self._books.get(number)
         if known is not None:

@@ -37,6 +37,7 @@ from gate.registry.enforcement.tables.decisions import (
     known_digest,
     last_seq,
     revoke_decision,
+    standing,
 )
 from gate.registry.enforcement.tables.interface import (
     AliasHeld,
@@ -144,6 +145,7 @@ __all__ = [
     "revoke_override",
     "seed_keys",
     "seed_policies",
+    "standing",
     "stored_key",
     "trust_keys",
     "unreachable",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gate.registry.enforcement.tables.interface import StaleDecisionError, StoredDecision, VersionKey
-from gate.registry.enforcement.tables.schema import decisions
+from gate.registry.enforcement.tables.registry import THE_ROW, no_row
+from gate.registry.enforcement.tables.schema import decisions, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from gate.registry.enforcement.tables.interface import NewDecision
 
 _MOST_LISTED = 10_000
+_OF_VERSION: Final = and_(*(decisions.c[field.name] == bindparam(field.name) for field in fields(VersionKey)))
+_STANDING: Final = (
+    select(registry.c.revision, decisions)
+    .select_from(registry.outerjoin(decisions, and_(_OF_VERSION, decisions.c.superseded == 0)))
+    .where(THE_ROW)
+    .order_by(decisions.c.policy)
+)
+"""Asked at every promotion, so built once: to build it takes longer than to answer it."""
 
 
 def of_version(table: Table, subject: VersionKey) -> ColumnElement[bool]:
@@ -57,6 +66,20 @@ def current_decisions(session: Session, subject: VersionKey) -> tuple[StoredDeci
     return _all(
         session, of_version(decisions, subject), decisions.c.superseded == 0, order=decisions.c.policy
     )
+
+
+def standing(session: Session, subject: VersionKey) -> tuple[int, tuple[StoredDecision, ...]]:
+    """Return what a promotion turns on: :func:`revision` and :func:`current_decisions`, read at once.
+
+    Raises
+    ------
+    SchemaError
+        The tables were never set up, or lost their row.
+    """
+    rows = session.execute(_STANDING, asdict(subject)).mappings().all()
+    if not rows:
+        raise no_row()
+    return int(rows[0]["revision"]), tuple(_stored(row) for row in rows if row["seq"] is not None)
 
 
 def decision(session: Session, seq: int) -> StoredDecision | None:
@@ -140,7 +163,7 @@ def _stored(row: RowMapping) -> StoredDecision:
     fields = {
         key: value
         for key, value in row.items()
-        if key not in {"workspace", "name", "version", "creation_time", "superseded"}
+        if key not in {"workspace", "name", "version", "creation_time", "superseded", "revision"}
     }
     return StoredDecision(subject=version_key(row), current=row["superseded"] == 0, **fields)
 

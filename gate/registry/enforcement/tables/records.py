@@ -91,7 +91,8 @@ def record_alias(session: Session, held: AliasHeld) -> None:
     columns = _flat(held)
     columns.pop("seq")
     columns["decisions"] = json.dumps(list(held.decisions))
-    session.execute(insert(alias_history).values(**columns))
+    # Values given apart from the statement: it is then built and compiled once, not at every promotion.
+    session.execute(insert(alias_history), columns)
 
 
 def aliases_held(session: Session, subject: VersionKey, alias: str) -> tuple[AliasHeld, ...]:

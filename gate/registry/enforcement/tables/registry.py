@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _ONE: Final = 1
+THE_ROW: Final = registry.c.one == _ONE
+"""The condition on the only row."""
+
+_REVISION: Final = select(registry.c.revision).where(THE_ROW)
 
 
 def now() -> int:
@@ -31,9 +35,9 @@ def registry_id(session: Session) -> str:
     SchemaError
         The tables were never set up, or lost their row.
     """
-    found = session.execute(select(registry.c.id).where(registry.c.one == _ONE)).scalar()
+    found = session.execute(select(registry.c.id).where(THE_ROW)).scalar()
     if found is None:
-        raise _no_row()
+        raise no_row()
     return str(found)
 
 
@@ -45,26 +49,27 @@ def revision(session: Session) -> int:
     SchemaError
         The tables were never set up, or lost their row.
     """
-    found = session.execute(select(registry.c.revision).where(registry.c.one == _ONE)).scalar()
+    found = session.execute(_REVISION).scalar()
     if found is None:
-        raise _no_row()
+        raise no_row()
     return int(found)
 
 
 def advance(session: Session) -> None:
     """Say that a policy or a key changed; also makes those who change them take turns."""
-    session.execute(update(registry).where(registry.c.one == _ONE).values(revision=registry.c.revision + 1))
+    session.execute(update(registry).where(THE_ROW).values(revision=registry.c.revision + 1))
 
 
 def ensure_row(connection: Connection) -> None:
     """Make the row if there is none; the caller holds the lock under which migrations run."""
-    if connection.execute(select(registry.c.id).where(registry.c.one == _ONE)).scalar() is None:
+    if connection.execute(select(registry.c.id).where(THE_ROW)).scalar() is None:
         connection.execute(
             insert(registry).values(one=_ONE, id=str(uuid.uuid4()), created_at=now(), revision=0)
         )
 
 
-def _no_row() -> SchemaError:
+def no_row() -> SchemaError:
+    """Return the error that the tables have lost their row."""
     return SchemaError(
         "the registry has lost its id", hint="Restore the table gate_registry from a backup of the database."
     )

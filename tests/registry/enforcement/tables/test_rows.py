@@ -49,6 +49,7 @@ from gate.registry.enforcement.tables import (
     revision,
     revoke_decision,
     revoke_key,
+    standing,
 )
 from gate.registry.enforcement.tables.schema import decisions
 from tests.registry.enforcement.tables.conftest import VERSION
@@ -83,6 +84,8 @@ def test_decisions_follow_one_another_in_the_servers_order(database: Database) -
         assert first.seq < second.seq < other.seq == last_seq(session)
         assert current_decision(session, VERSION, "production") == second
         assert current_decisions(session, VERSION) == (second, other)
+        assert standing(session, VERSION) == (revision(session), (second, other))
+        assert standing(session, replace(VERSION, version=99)) == (revision(session), ())
         history = decisions_of(session, VERSION, "production")
         assert [(found.digest, found.current) for found in history] == [
             ("sha256:a", False),
