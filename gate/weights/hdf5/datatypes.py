@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
@@ -42,6 +42,8 @@ _FLOATS: Final = {
     (2, 16, 7, 8, 0, 7, 127): "bfloat16",
 }
 """Size, precision, exponent and mantissa each with place and size, exponent bias -> numpy's name."""
+_NAMED_OPAQUE: Final = {("bfloat16", 2): "bfloat16"}
+"""Name that a dataset's attribute gives its opaque values, and their size -> numpy's name."""
 _NULL: Final = 2
 _STRING_OF_ANY_LENGTH: Final = 1
 _HAS_LIMITS: Final = 1
@@ -62,6 +64,14 @@ class ElementType:
     text: bool = False
     variable: bool = False
     padding: int = 0
+
+    def named(self, names: tuple[str, ...]) -> ElementType:
+        """Return the type of opaque values that an attribute of their dataset names.
+
+        HDF5 has no number of that kind, and h5py stores the bare bytes.
+        """
+        found = [_NAMED_OPAQUE.get((name, self.size)) for name in names]
+        return replace(self, dtype=found[0]) if self.title == _CLASSES[_OPAQUE] and len(found) == 1 else self
 
 
 def element_type(fields: Fields) -> ElementType:

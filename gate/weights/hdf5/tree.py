@@ -159,7 +159,7 @@ class _Walk:
                 "its elements lie in another file",
                 hint="Weights outside the model's own file are not followed: save the model as one file.",
             )
-        element = element_type(header.require(Kind.DATATYPE))
+        element = element_type(header.require(Kind.DATATYPE)).named(attributes.get("dtype", ()))
         shape = extents(header.require(Kind.DATASPACE))
         shape = (0,) if shape is None else shape
         read = self.reader(header, element, shape)

@@ -25,7 +25,7 @@ _NEXT: Final = re.compile(r"([a-z])([A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class LayerConfig:
-    """One layer or model: its class, name, settings, and the layers it is made of.
+    """One layer or model: its class, its name, and the layers it is made of.
 
     ``layers`` are those of a model in their order; ``parts`` those that settings describe (the layer of
     a wrapper, the cell of a recurrent layer), by the setting's name.
@@ -33,7 +33,6 @@ class LayerConfig:
 
     class_name: str
     name: str
-    settings: Mapping[str, Any]
     layers: tuple[LayerConfig, ...] = ()
     parts: Mapping[str, LayerConfig] | None = None
 
@@ -41,11 +40,13 @@ class LayerConfig:
         """Return the layer that stands under an attribute of this one, None where that is not known."""
         setting = SETTINGS.get(attribute, attribute)
         described = (self.parts or {}).get(setting)
-        if described is None and attribute.lstrip("_") in PROJECTIONS:
-            return LayerConfig("EinsumDense", "", {})
-        if described is None and attribute == "cell" and self.class_name in CELLS:
-            return LayerConfig(CELLS[self.class_name], "", {})
-        return described
+        if described is not None:
+            return described
+        projection = PROJECTIONS.get(attribute.lstrip("_"))
+        if projection is not None:
+            return LayerConfig("EinsumDense", projection)
+        cell = CELLS.get(self.class_name) if attribute == "cell" else None
+        return None if cell is None else LayerConfig(cell, snake_case(cell))
 
     def below(self) -> Iterator[LayerConfig]:
         """Yield every layer within, however deep."""
@@ -75,7 +76,6 @@ def layer_config(described: Mapping[str, Any], depth: int = 0) -> LayerConfig:
     return LayerConfig(
         class_name=class_name.rpartition(">")[2],
         name=name if isinstance(name, str) else "",
-        settings=config,
         layers=tuple(layer_config(inner, depth + 1) for inner in _described(config.get("layers"))),
         parts={key: layer_config(value, depth + 1) for key, value in config.items() if _is_layer(value)}
         | _cells(config, depth),
@@ -89,7 +89,7 @@ def _described(value: object) -> list[Mapping[str, Any]]:
 def _cells(config: Mapping[str, Any], depth: int) -> dict[str, LayerConfig]:
     """Return the cells of stacked recurrent layers as the layers of one part."""
     cells = tuple(layer_config(cell, depth + 1) for cell in _described(config.get("cells")))
-    return {"cells": LayerConfig("", "", {}, cells)} if cells else {}
+    return {"cells": LayerConfig("", "", cells)} if cells else {}
 
 
 def _is_layer(value: object) -> bool:

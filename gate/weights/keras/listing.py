@@ -186,7 +186,7 @@ def _list_layer(
 ) -> None:
     """List the arrays of one layer, then those of the layers that are its attributes."""
     _list_variables(group.group(_VARIABLES), class_name, scope, listing)
-    known = config or LayerConfig(class_name, "", {})
+    known = config or LayerConfig(class_name, "")
     found = [(name, group.members[name]) for name in members if name != _VARIABLES]
     for name, member in sorted(found, key=_built):
         if isinstance(member, Dataset):

@@ -58,8 +58,17 @@ CELLS: Final = {
 }
 """The cell of a recurrent layer, which its configuration does not spell out."""
 
-PROJECTIONS: Final = ("query_dense", "key_dense", "value_dense", "gate_dense", "output_dense")
-"""Attributes of an attention layer, with or without an underscore; each is an ``EinsumDense``."""
+PROJECTIONS: Final = {
+    "query_dense": "query",
+    "key_dense": "key",
+    "value_dense": "value",
+    "gate_dense": "gate",
+    "output_dense": "attention_output",
+}
+"""Attributes of an attention layer, with or without an underscore, and the names of what they hold.
+
+Each is an ``EinsumDense``.
+"""
 
 ATTRIBUTES: Final = ("forward_layer", "backward_layer", *PROJECTIONS)
 """The order in which composed layers build their parts; files have them by name."""
