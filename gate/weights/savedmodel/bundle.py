@@ -111,12 +111,13 @@ def read_bundle(index: Path, root: Path) -> Bundle:
 def _index_bytes(index: Path) -> bytes:
     try:
         with index.open("rb") as file:
-            data = file.read(_LARGEST_INDEX + 1)
+            size = file.seek(0, 2)
+            if size > _LARGEST_INDEX:
+                raise UnsafeModelError(f"{index.name} is larger than {_LARGEST_INDEX >> 20} MiB")
+            file.seek(0)
+            return file.read(size)
     except OSError as error:
         raise ModelError(f"{index.name} cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST_INDEX:
-        raise UnsafeModelError(f"{index.name} is larger than {_LARGEST_INDEX >> 20} MiB")
-    return data
 
 
 def _entry(scanner: Scanner, span: Span) -> Entry:

@@ -143,7 +143,11 @@ class Trace:
             return folded
         if node.operator not in _SHAPES and operands and all(item is not None for item in operands):
             sources = frozenset(source for item in operands for source in _sources(item))
-            return Changed(sources) if len(sources) <= _MOST_SOURCES else None
+            if len(sources) <= _MOST_SOURCES:
+                return Changed(sources)
+            for source in sources:
+                self.uses[source].append(Use(node.name, "joined with many others", matrix=True))
+            return None
         self._note(node, operands)
         return None
 
