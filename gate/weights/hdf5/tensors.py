@@ -19,11 +19,11 @@ from gate.weights.mapped import MappedTensor, numpy_dtype, to_float
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gate.layer import TensorReader
     from gate.weights.hdf5.chunks import Grid
     from gate.weights.hdf5.fields import FileShape
     from gate.weights.hdf5.layouts import Chunked
     from gate.weights.hdf5.places import InflatedPlace, Place
+    from gate.weights.views import StoredReader
 
 
 def _dtype(name: str, byte_order: str) -> np.dtype[Any]:
@@ -42,15 +42,19 @@ class InflatedTensor:
     byte_order: str
 
     def __call__(self) -> NDArray[Any]:
-        """Return a view of the tensor's elements as floats.
+        """Return the tensor's elements as floats, a view where they are.
 
         Raises
         ------
         gate.errors.ModelError
             The file has changed.
         """
+        return to_float(self.stored())
+
+    def stored(self) -> NDArray[Any]:
+        """Return a view of the elements in their storage type."""
         data = self.place.bytes()
-        return to_float(np.ndarray(self.shape, _dtype(self.dtype, self.byte_order), data, self.offset))
+        return np.ndarray(self.shape, _dtype(self.dtype, self.byte_order), data, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ class ChunkedTensor:
     dtype: str
     byte_order: str
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what is read."""
+        return self.grid.shape
+
     def __call__(self) -> NDArray[Any]:
         """Return the elements, put together, as floats.
 
@@ -71,6 +80,10 @@ class ChunkedTensor:
         gate.errors.ModelError
             A chunk is damaged.
         """
+        return to_float(self.stored())
+
+    def stored(self) -> NDArray[Any]:
+        """Return the elements, put together, in their storage type."""
         grid, file = self.grid, Hdf5Bytes(self.file)
         chunks = read_chunks(file, self.layout, grid)
         values = np.empty(grid.shape, _dtype(self.dtype, self.byte_order))
@@ -81,12 +94,12 @@ class ChunkedTensor:
             target = values[tuple(slice(at, at + step) for at, step in zip(corner, grid.chunk, strict=True))]
             block = np.frombuffer(raw, values.dtype).reshape(grid.chunk)
             target[...] = block[tuple(slice(extent) for extent in target.shape)]
-        return to_float(values)
+        return values
 
 
 def whole_tensor(
     place: Place, offset: int, dtype: str, shape: tuple[int, ...], byte_order: str
-) -> TensorReader:
+) -> StoredReader:
     """Return the reader of elements that lie one after the other from ``offset`` of a place on.
 
     Raises

@@ -22,11 +22,11 @@ from gate.weights.hdf5.tensors import ChunkedTensor, whole_tensor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gate.layer import TensorReader
     from gate.weights.hdf5.datatypes import ElementType
     from gate.weights.hdf5.fields import Hdf5Bytes
     from gate.weights.hdf5.links import Link
     from gate.weights.hdf5.places import Place
+    from gate.weights.views import StoredReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Dataset:
     title: str
     item_size: int
     dtype: str | None
-    read: TensorReader | None
+    read: StoredReader | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class _Walk:
         dtype = element.dtype if read is not None else None
         return Dataset(address, attributes, shape, element.title, element.size, dtype, read)
 
-    def reader(self, header: Header, element: ElementType, shape: tuple[int, ...]) -> TensorReader | None:
+    def reader(self, header: Header, element: ElementType, shape: tuple[int, ...]) -> StoredReader | None:
         layout = read_layout(header.require(Kind.LAYOUT))
         if isinstance(layout, Whole):
             offset = self.whole(layout, math.prod(shape) * element.size)

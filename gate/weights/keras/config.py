@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import ModelError, UnsafeModelError
@@ -25,7 +25,7 @@ _NEXT: Final = re.compile(r"([a-z])([A-Z])")
 
 @dataclass(frozen=True, slots=True)
 class LayerConfig:
-    """One layer or model: its class, its name, and the layers it is made of.
+    """One layer or model: its class, name, settings, and the layers it is made of.
 
     ``layers`` are those of a model in their order; ``parts`` those that settings describe (the layer of
     a wrapper, the cell of a recurrent layer), by the setting's name.
@@ -33,13 +33,14 @@ class LayerConfig:
 
     class_name: str
     name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[LayerConfig, ...] = ()
-    parts: Mapping[str, LayerConfig] | None = None
+    parts: Mapping[str, LayerConfig] = field(default_factory=dict)
 
     def part(self, attribute: str) -> LayerConfig | None:
         """Return the layer that stands under an attribute of this one, None where that is not known."""
         setting = SETTINGS.get(attribute, attribute)
-        described = (self.parts or {}).get(setting)
+        described = self.parts.get(setting)
         if described is not None:
             return described
         projection = PROJECTIONS.get(attribute.lstrip("_"))
@@ -50,7 +51,7 @@ class LayerConfig:
 
     def below(self) -> Iterator[LayerConfig]:
         """Yield every layer within, however deep."""
-        for layer in (*self.layers, *(self.parts or {}).values()):
+        for layer in (*self.layers, *self.parts.values()):
             yield layer
             yield from layer.below()
 
@@ -76,6 +77,7 @@ def layer_config(described: Mapping[str, Any], depth: int = 0) -> LayerConfig:
     return LayerConfig(
         class_name=class_name.rpartition(">")[2],
         name=name if isinstance(name, str) else "",
+        settings=config,
         layers=tuple(layer_config(inner, depth + 1) for inner in _described(config.get("layers"))),
         parts={key: layer_config(value, depth + 1) for key, value in config.items() if _is_layer(value)}
         | _cells(config, depth),
@@ -89,7 +91,7 @@ def _described(value: object) -> list[Mapping[str, Any]]:
 def _cells(config: Mapping[str, Any], depth: int) -> dict[str, LayerConfig]:
     """Return the cells of stacked recurrent layers as the layers of one part."""
     cells = tuple(layer_config(cell, depth + 1) for cell in _described(config.get("cells")))
-    return {"cells": LayerConfig("", "", cells)} if cells else {}
+    return {"cells": LayerConfig("", "", layers=cells)} if cells else {}
 
 
 def _is_layer(value: object) -> bool:

@@ -21,11 +21,15 @@ from gate.weights.keras.tables import (
     REPEATED,
     SAVED_BY_ATTRIBUTE,
 )
+from gate.weights.keras.told import told_of
 from gate.weights.names import free_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
+
+UNKNOWN: Final = LayerConfig("", "")
+"""A layer of which nothing is known but its arrays."""
 
 _MATRIX: Final = 2
 _VARIABLES: Final = "vars"
@@ -42,14 +46,15 @@ class Listing:
     tensors: dict[str, StoredTensor] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
 
-    def add(self, name: str, dataset: Dataset) -> None:
-        """Take an array under a name; a second one of that name gets a number."""
+    def add(self, name: str, dataset: Dataset, layer: LayerConfig) -> None:
+        """Take an array of a layer under a name; a second one of that name gets a number."""
         if dataset.read is None or dataset.dtype is None:
             reason = f"stored as {dataset.title} of {dataset.item_size} bytes, which are not read"
             self.leave(name, dataset, reason, matrix=True)
             return
         name = free_name(name, self.tensors)
-        self.tensors[name] = StoredTensor(name, dataset.shape, dataset.dtype, dataset.read)
+        told = told_of(layer, name.rpartition("/")[2].removesuffix(":0"), dataset.read)
+        self.tensors[name] = StoredTensor(name, dataset.shape, dataset.dtype, dataset.read, told=told)
 
     def leave(self, name: str, dataset: Dataset, reason: str, *, matrix: bool) -> None:
         """Name an array that is not taken; one of fewer than two dimensions is no matrix."""
@@ -113,31 +118,31 @@ def _list_legacy(root: Group, config: LayerConfig | None, listing: Listing) -> N
         group = root.group(layer)
         if group is None:
             raise ModelError(f"the layer {shown(layer)} is not in the file", hint=CUT_SHORT)
-        classes = _classes(by_name.get(layer))
+        layers = _layers(by_name.get(layer))
         for name in _names(group, _WEIGHTS_ATTRIBUTE) or ():
             dataset = group.find(name)
             if not isinstance(dataset, Dataset):
                 raise ModelError(f"the array {shown(name)} is not in the file", hint=CUT_SHORT)
             taken.add(dataset.address)
-            listing.add(_legacy_name(layer, name, classes), dataset)
+            full = name if "/" in name else f"{layer}/{name}"
+            owner = layers.get(full.rpartition("/")[0].rpartition("/")[2], UNKNOWN)
+            listing.add(_legacy_name(full, owner), dataset, owner)
     for path, dataset in _datasets(root, ""):
         if dataset.address not in taken and path.partition("/")[0] not in OPTIMIZERS:
             listing.leave(path, dataset, "an array that no layer lists", matrix=True)
 
 
-def _classes(config: LayerConfig | None) -> dict[str, str]:
-    """Return the classes of a layer and of those within, by name."""
+def _layers(config: LayerConfig | None) -> dict[str, LayerConfig]:
+    """Return a layer and those within, by name."""
     layers = () if config is None else (config, *config.below())
-    return {layer.name: layer.class_name for layer in layers if layer.name}
+    return {layer.name: layer for layer in layers if layer.name}
 
 
-def _legacy_name(layer: str, name: str, classes: Mapping[str, str]) -> str:
-    """Return an array's name with its layer's; a depthwise kernel of Keras 3 as Keras 2 calls it."""
-    full = name if "/" in name else f"{layer}/{name}"
-    module, _, parameter = full.rpartition("/")
-    if parameter == "kernel" and classes.get(module.rpartition("/")[2]) in DEPTHWISE:
-        return f"{module}/depthwise_kernel"
-    return full
+def _legacy_name(name: str, layer: LayerConfig) -> str:
+    """Return an array's name; a depthwise kernel of Keras 3 as Keras 2 calls it."""
+    module, _, parameter = name.rpartition("/")
+    is_depthwise = parameter == "kernel" and layer.class_name in DEPTHWISE
+    return f"{module}/depthwise_kernel" if is_depthwise else name
 
 
 def _datasets(group: Group, path: str) -> Iterator[tuple[str, Dataset]]:
@@ -165,8 +170,7 @@ def _list_numbered(root: Group, config: LayerConfig | None, listing: Listing) ->
     else:  # only the name, when it was made up by Keras, tells what the model was
         is_graph = name.startswith("functional") or (only_layers and not name.startswith("sequential"))
     scope = (name,) if name and not is_graph else ()
-    class_name = "" if config is None else config.class_name
-    _list_layer(root, config, class_name, scope, listing, root.members.keys() - set(OPTIMIZERS))
+    _list_layer(root, config or UNKNOWN, scope, listing, root.members.keys() - set(OPTIMIZERS))
 
 
 def _own_name(group: Group, config: LayerConfig | None, otherwise: str) -> str:
@@ -178,23 +182,21 @@ def _own_name(group: Group, config: LayerConfig | None, otherwise: str) -> str:
 
 def _list_layer(
     group: Group,
-    config: LayerConfig | None,
-    class_name: str,
+    config: LayerConfig,
     scope: tuple[str, ...],
     listing: Listing,
     members: Iterable[str],
 ) -> None:
     """List the arrays of one layer, then those of the layers that are its attributes."""
-    _list_variables(group.group(_VARIABLES), class_name, scope, listing)
-    known = config or LayerConfig(class_name, "")
+    _list_variables(group.group(_VARIABLES), config, scope, listing)
     found = [(name, group.members[name]) for name in members if name != _VARIABLES]
     for name, member in sorted(found, key=_built):
         if isinstance(member, Dataset):
             listing.leave("/".join((*scope, name)), member, "an array that no layer lists", matrix=True)
-        elif name in SAVED_BY_ATTRIBUTE and known.layers:
-            _list_container(member, known.layers, scope, listing)
+        elif name in SAVED_BY_ATTRIBUTE and config.layers:
+            _list_container(member, config.layers, scope, listing)
         else:
-            _list_attribute(name, member, known.part(name), scope, listing)
+            _list_attribute(name, member, config.part(name), scope, listing)
 
 
 def _built(member: tuple[str, Group | Dataset]) -> tuple[int, int]:
@@ -221,8 +223,7 @@ def _list_attribute(
         _list_container(group, config.layers if config is not None else (), scope, listing)
         return
     own = _own_name(group, config, name)
-    class_name = config.class_name if config is not None else class_by_name(own, name)
-    _enter(group, config, class_name, own, scope, listing)
+    _enter(group, config or LayerConfig(class_by_name(own, name), own), own, scope, listing)
 
 
 def _list_container(
@@ -244,20 +245,12 @@ def _list_container(
             _list_container(member, (), scope, listing)
             continue
         own = _own_name(member, config, key)
-        class_name = config.class_name if config is not None else class_by_name(key, own)
-        _enter(member, config, class_name, own, scope, listing)
+        _enter(member, config or LayerConfig(class_by_name(key, own), own), own, scope, listing)
 
 
-def _enter(
-    group: Group,
-    config: LayerConfig | None,
-    class_name: str,
-    name: str,
-    scope: tuple[str, ...],
-    listing: Listing,
-) -> None:
-    inner = scope if class_name in GRAPHS else (*scope, name)
-    _list_layer(group, config, class_name, inner, listing, group.members)
+def _enter(group: Group, config: LayerConfig, name: str, scope: tuple[str, ...], listing: Listing) -> None:
+    inner = scope if config.class_name in GRAPHS else (*scope, name)
+    _list_layer(group, config, inner, listing, group.members)
 
 
 def _keys(configs: tuple[LayerConfig, ...]) -> dict[str, LayerConfig]:
@@ -272,7 +265,7 @@ def _keys(configs: tuple[LayerConfig, ...]) -> dict[str, LayerConfig]:
 
 
 def _list_variables(
-    variables: Group | None, class_name: str, scope: tuple[str, ...], listing: Listing
+    variables: Group | None, config: LayerConfig, scope: tuple[str, ...], listing: Listing
 ) -> None:
     if variables is None:
         return
@@ -284,10 +277,10 @@ def _list_variables(
             )
         arrays[key] = member
     numbers = sorted(arrays, key=lambda key: (len(key), key))
-    names = variable_names(class_name, [arrays[key].shape for key in numbers])
+    names = variable_names(config.class_name, [arrays[key].shape for key in numbers])
     for place, (key, name) in enumerate(zip(numbers, names, strict=True)):
         full = "/".join((*scope, name if key.isdigit() else key))
-        if place == REPEATED.get(class_name):
+        if place == REPEATED.get(config.class_name):
             listing.leave(full, arrays[key], "the same values as the layer it wraps", matrix=False)
         else:
-            listing.add(full, arrays[key])
+            listing.add(full, arrays[key], config)

@@ -61,7 +61,7 @@ def convolutions() -> Any:
             L.Conv3D(4, 3),
             L.Conv3DTranspose(3, 2),
             L.Reshape((-1, 3)),
-            L.Conv1D(6, 3, groups=3),
+            L.Conv1D(6, 3),
             L.SeparableConv1D(5, 2),
             L.DepthwiseConv1D(2, depth_multiplier=2),
             L.Conv1DTranspose(4, 2),
