@@ -10,6 +10,7 @@ In: the path of a ``.pb`` or ``.index`` file and the root that nothing may lead 
     graph         nodes and functions; constants that stand among them; objects bound to functions
     trace         follows variables and constants, as views of the file, to the operators that use
                   them; operators says which operand is a weight; danger, which run something
+    keras_metadata  what Keras would run to make its own model again
     assemble      joins what names and what uses tell
 
 It must never know of metrics or of MLflow, import TensorFlow or Keras, or run a graph.

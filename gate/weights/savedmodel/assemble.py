@@ -54,7 +54,7 @@ def assemble(
         vectors=described.vectors,
         vector_parameters=described.vector_parameters,
         batch_norms=described.batch_norms,
-        unsafe_globals=program.unsafe if program else (),
+        unsafe_globals=tuple(sorted(program.unsafe)) if program else (),
         unreferenced_bytes=(bundle.unreferenced_bytes if bundle else 0)
         + (program.unknown_bytes if program else 0),
     )
@@ -113,7 +113,7 @@ def _constants(uses: Mapping[Source, Use], order: Mapping[Source, int]) -> Liste
         if source.is_variable or not source.dtype.startswith(_NUMBERS):
             continue
         name, told = _constant_name(source, use), _told(use)
-        if source.read is not None and (len(source.shape) < _MATRIX or (told and told.kind)):
+        if source.read is not None and (len(source.shape) == 1 or (told and told.kind)):
             content = source.shape, source.dtype, digest(source.read)
             if content not in seen:
                 seen.add(content)

@@ -37,15 +37,15 @@ _TO_FILE: Final = b"file://"
 _NAMESPACE: Final = ">"  # operators of a library that has to be loaded carry its name
 
 
-def unsafe_operators(graphs: Iterable[GraphFile], served: Iterable[str]) -> tuple[str, ...]:
-    """Return the unsafe operators of any graph or function, and the saving ones of ``served``, sorted."""
+def unsafe_operators(graphs: Iterable[GraphFile], served: Iterable[str]) -> set[str]:
+    """Return the unsafe operators of any graph or function, and the saving ones of ``served``."""
     found = {operator for operator in served if operator in SAVING}
     for graph in graphs:
         for operator, span in graph.operators():
             to_file = operator == _PRINT and _TO_FILE in graph.bytes_of(span)
             if operator in _UNSAFE or _NAMESPACE in operator or to_file:
                 found.add(operator)
-    return tuple(sorted(map(_global, found)))
+    return set(map(_global, found))
 
 
 def _global(operator: str) -> str:

@@ -44,6 +44,14 @@ class SavedObjects:
             return None
         return self._scanner.collect(span, schema.SAVED_CONSTANT).text.get("operation")
 
+    def descriptions(self) -> Iterator[bytes]:
+        """Yield what Keras before TensorFlow 2.5 wrote of each layer."""
+        for node in self._nodes:
+            user = self._scanner.collect(node, schema.SAVED_OBJECT).span.get("user_object")
+            spans = {} if user is None else self._scanner.collect(user, schema.USER_OBJECT).span
+            for span in spans.values():
+                yield bytes(self._scanner.data[span.start : span.end])
+
     def functions(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return the functions that can be called and the objects bound to them, signatures first."""
         found = []

@@ -12,6 +12,7 @@ from gate.weights.protobuf.wire import Span
 from gate.weights.savedmodel import schema
 from gate.weights.savedmodel.danger import unsafe_operators
 from gate.weights.savedmodel.graph import MOST_ELEMENTS, GraphFile
+from gate.weights.savedmodel.keras_metadata import code_in_texts
 from gate.weights.savedmodel.naming import path_of
 from gate.weights.savedmodel.objects import SavedObjects, is_signature
 from gate.weights.savedmodel.trace import Trace
@@ -31,7 +32,7 @@ class Program:
     """How variables and constants are used, in the order of the data, and what else the graphs do."""
 
     uses: Sequence[tuple[Source, Use]]
-    unsafe: tuple[str, ...]
+    unsafe: frozenset[str]
     unknown_bytes: int
 
 
@@ -59,7 +60,9 @@ def read_saved_model(path: Path, bundle: Bundle | None) -> Program:
         meta = [meta for meta in metas if "graph" in meta][chosen]
         trace = _Traced(str(path), graphs[chosen], scanner, bundle)
         if "objects" in meta:
-            trace.by_objects(SavedObjects(scanner, meta["objects"], bundle.objects if bundle else b""))
+            objects = SavedObjects(scanner, meta["objects"], bundle.objects if bundle else b"")
+            trace.by_objects(objects)
+            trace.code = code_in_texts(objects.descriptions())
         else:
             trace.by_names()
         return trace.program(graphs)
@@ -93,6 +96,7 @@ class _Traced:
     """One graph followed from wherever its tensors come in."""
 
     def __init__(self, path: str, graph: GraphFile, scanner: Scanner, bundle: Bundle | None) -> None:
+        self.code: frozenset[str] = frozenset()
         variables = bundle.variables if bundle else ()
         self._sources = {
             item.key: Source(item.key, is_variable=True, shape=item.shape, dtype=item.dtype, read=item.read)
@@ -131,7 +135,7 @@ class _Traced:
         """Return what was found, and the operators of ``graphs`` that would run something."""
         return Program(
             uses=[(source, _settled(found)) for source, found in self._trace.uses.items()],
-            unsafe=unsafe_operators(graphs, self._trace.operators),
+            unsafe=frozenset({*unsafe_operators(graphs, self._trace.operators), *self.code}),
             unknown_bytes=self._scanner.unknown_bytes,
         )
 

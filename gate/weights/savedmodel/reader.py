@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ from gate.weights.paths import inside, relative_name
 from gate.weights.protobuf.wire import LENGTH_DELIMITED, VARINT, Span, fields
 from gate.weights.savedmodel.assemble import assemble
 from gate.weights.savedmodel.bundle import read_bundle
+from gate.weights.savedmodel.keras_metadata import FILE_NAME, code_in_file
 from gate.weights.savedmodel.program import read_frozen_graph, read_saved_model
 from gate.weights.savedmodel.sorted_table import MAGIC
 
@@ -75,11 +76,16 @@ class SavedModelReader:
     def read(self, path: Path, *, root: Path) -> ModelWeights:
         """List the weights of the SavedModel; see ``Reader.read``."""
         try:
-            own = relative_name(root, path)
-            if not (path.parent / _VARIABLES).exists():
-                return assemble(self.format, (own,), None, read_saved_model(path, None))
-            bundle = read_bundle(inside(root, path.parent, _VARIABLES, path.name), root)
-            return assemble(self.format, (own, *bundle.files), bundle, read_saved_model(path, bundle))
+            bundle = None
+            if _is_there(path.parent / _VARIABLES):
+                bundle = read_bundle(inside(root, path.parent, _VARIABLES, path.name), root)
+            program, files = read_saved_model(path, bundle), [relative_name(root, path)]
+            if _is_there(path.parent / FILE_NAME):
+                metadata = inside(root, path.parent, FILE_NAME, path.name)
+                program = replace(program, unsafe=program.unsafe | code_in_file(metadata))
+                files.append(relative_name(root, metadata))
+            files += bundle.files if bundle else ()
+            return assemble(self.format, tuple(files), bundle, program)
         except ModelError as error:
             raise _located(path, error) from error
 
@@ -106,6 +112,11 @@ class FrozenGraphReader:
             return assemble(self.format, (relative_name(root, path),), None, read_frozen_graph(path))
         except ModelError as error:
             raise _located(path, error) from error
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether something stands there, a broken link too: that is damage, not absence."""
+    return path.exists() or path.is_symlink()
 
 
 def _located(path: Path, error: ModelError) -> ModelError:

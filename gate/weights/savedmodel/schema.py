@@ -35,7 +35,7 @@ SAVED_OBJECT: Final[Table] = {
     7: ("variable", "span"),
     9: ("constant", "span"),
 }
-USER_OBJECT: Final[Table] = {1: ("identifier", "text"), 2: ("version", "ignored"), 3: ("metadata", "ignored")}
+USER_OBJECT: Final[Table] = {1: ("identifier", "ignored"), 2: ("version", "ignored"), 3: ("metadata", "span")}
 CHILD: Final[Table] = {1: ("node", "integer"), 2: ("name", "text")}
 SAVED_VARIABLE: Final[Table] = {
     **dict.fromkeys((1, 2, 3, 4, 5, 7, 8), ("", "ignored")),
@@ -46,6 +46,12 @@ SAVED_FUNCTION: Final[Table] = {
     2: ("bound_inputs", "integers"),
     3: ("input_signature", "ignored"),
     4: ("output_signature", "ignored"),
+}
+
+KERAS_METADATA: Final[Table] = {1: ("nodes", "spans")}
+KERAS_NODE: Final[Table] = {
+    **dict.fromkeys((1, 2, 3, 4, 6), ("", "ignored")),
+    5: ("metadata", "span"),
 }
 
 CHECKPOINT_OBJECTS: Final[Table] = {1: ("nodes", "spans")}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from gate.errors import ModelError
 from gate.weights import read_weights
 from gate.weights.savedmodel import FrozenGraphReader, SavedModelReader
 from tests.weights.savedmodel import build
@@ -229,3 +231,43 @@ def test_operators_of_functions_that_nothing_calls_are_reported_too(tmp_path: Pa
     path = build.served({"w": W2}, [], tmp_path)
     path.write_bytes(build.saved_model(build.graph([], [stray])))
     assert read_weights(tmp_path).unsafe_globals == ("tensorflow.raw_ops.ReadFile",)
+
+
+def described(**configuration: Any) -> bytes:
+    """Return a keras_metadata.pb of one layer."""
+    return payload(1, number(2, 1) + payload(3, "root.layer-1") + payload(5, json.dumps(configuration)))
+
+
+@pytest.mark.parametrize(
+    ("configuration", "reported"),
+    [
+        ({"class_name": "Dense", "config": {"name": "d"}}, ()),
+        (
+            {"class_name": "Lambda", "config": {"function": ["4wEAAA==", None, None]}},
+            ("keras.layers.Lambda",),
+        ),
+        ({"training_config": {"optimizer_config": {"class_name": "Custom>Adam", "config": {}}}}, ()),
+        ({"class_name": "Mine>Gated", "config": {}}, ("Mine>Gated",)),
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "object"])
+def test_code_that_keras_keeps_beside_the_graph_is_reported(
+    tmp_path: Path, place: str, configuration: dict[str, Any], reported: tuple[str, ...]
+) -> None:
+    path = build.served({"w": W2}, [], tmp_path)
+    if place == "file":
+        (tmp_path / "keras_metadata.pb").write_bytes(described(**configuration))
+    else:  # as before TensorFlow 2.5
+        layer = payload(1, payload(4, payload(1, "_tf_keras_layer") + payload(3, json.dumps(configuration))))
+        path.write_bytes(build.saved_model(build.graph([]), layer))
+    found = read_weights(tmp_path)
+    assert found.unsafe_globals == reported
+    assert ("keras_metadata.pb" in found.files) is (place == "file")
+
+
+@pytest.mark.parametrize("data", [b"\xff", payload(1, payload(5, "{")), payload(1, payload(5, "[1]"))])
+def test_a_damaged_description_of_layers_is_refused(tmp_path: Path, data: bytes) -> None:
+    build.served({"w": W2}, [], tmp_path)
+    (tmp_path / "keras_metadata.pb").write_bytes(data)
+    with pytest.raises(ModelError):
+        read_weights(tmp_path)
