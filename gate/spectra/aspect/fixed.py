@@ -10,11 +10,13 @@ matrix, evenly spaced, as few as cover every row.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gate.spectra.eigenvalues import eigenvalues
+from gate.spectra.lapack import crew
 from gate.spectra.power_law import fit
 from gate.spectra.zero import threshold
 
@@ -40,8 +42,13 @@ def alpha_fixed_aspect(spectrum: Spectrum, settings: Settings) -> float | None:
         return None
     if rows == columns:  # the only window is the matrix
         return None if spectrum.fit is None else spectrum.fit.alpha
-    found = [positive_eigenvalues(window, spectrum, settings) for window in windows(spectrum.matrices)]
-    return fit(np.sort(np.concatenate(found)), settings.convention).alpha
+    found: dict[int, NDArray[np.float64]] = {}
+
+    def solve(place: int, window: NDArray[Any]) -> None:
+        found[place] = positive_eigenvalues(window, spectrum, settings)
+
+    crew().run(partial(solve, *numbered) for numbered in enumerate(windows(spectrum.matrices)))
+    return fit(np.sort(np.concatenate(list(found.values()))), settings.convention).alpha
 
 
 def windows(matrices: tuple[NDArray[Any], ...]) -> Iterator[NDArray[Any]]:

@@ -15,11 +15,11 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from gate.errors import GateError, ResourceError
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
-from gate.spectra.executors.cost import TRIVIAL, work
+from gate.spectra.executors.cost import TRIVIAL, is_trivial, work
 from gate.spectra.lapack import crew
 from gate.spectra.lapack.openblas import TWO_STAGE
 from gate.spectra.layer import measure
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 _MATRIX: Final = 2
 _LARGEST, _SMALLEST = 0, -1
 """Ends of the order of work."""
+
+_TOGETHER: Final = 16
+"""Small layers whose results are handed over at once, because each handing over wakes a thread."""
+
+_Finished: TypeAlias = "tuple[int, LayerResult | BaseException]"
 
 
 class Local:
@@ -68,11 +73,14 @@ class Local:
             end = _SMALLEST if workers > 1 and number == workers - 1 else _LARGEST
             threading.Thread(target=run.work, args=(end,), name=f"gate-layer-{number}", daemon=True).start()
         try:
-            for _ in layers:
-                index, outcome = run.finished.get()
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                yield index, outcome
+            left = len(layers)
+            while left:
+                delivery = run.finished.get()
+                left -= len(delivery)
+                for index, outcome in delivery:
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                    yield index, outcome
         finally:  # also on Ctrl-C and when the caller stops early: nothing else begins
             run.stop()
 
@@ -81,7 +89,7 @@ class _Run:
     """What the threads of one run share."""
 
     def __init__(self, layers: Sequence[WeightLayer], settings: Settings, cache: LayerCache | None) -> None:
-        self.finished: SimpleQueue[tuple[int, LayerResult | BaseException]] = SimpleQueue()
+        self.finished: SimpleQueue[list[_Finished]] = SimpleQueue()
         self._layers = layers
         self._settings = settings
         self._cache = cache
@@ -96,8 +104,12 @@ class _Run:
 
         Helps others while there is no room for the next.
         """
+        ready: list[_Finished] = []
         while not self._over():
             index = self._begin(end)
+            if ready and (index is None or len(ready) == _TOGETHER or not self._is_trivial(index)):
+                self.finished.put(ready)
+                ready = []
             if index is None:
                 crew().help(until=lambda: self._over() or self._may_begin(end))
                 continue
@@ -107,12 +119,16 @@ class _Run:
             except BaseException as error:  # noqa: BLE001 - raised again where the results are read
                 outcome = error
             self._end(index)
-            self.finished.put((index, outcome))
+            ready.append((index, outcome))
+        self.finished.put(ready)
 
     def stop(self) -> None:
         """Let no further layer begin."""
         self._stopped = True
         crew().wake()
+
+    def _is_trivial(self, index: int) -> bool:
+        return is_trivial(self._layers[index], self._settings)
 
     def _over(self) -> bool:
         """Tell whether nobody has anything left to do, nor to help with."""
