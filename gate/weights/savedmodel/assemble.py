@@ -61,10 +61,17 @@ def assemble(
 
 
 def _variables(bundle: Bundle, uses: Mapping[Source, Use], order: Mapping[Source, int]) -> Listed:
-    """List the model's own variables, those that the graph does not reach last and in depth order."""
+    """List the model's own variables, those that the graph does not reach last and in depth order.
+
+    What the graph multiplies by is the model's, whatever its name says: a name is easily given.
+    """
     full = full_names(bundle.objects)
     state = TrainingState(bundle.variables)
-    reasons = {variable.key: state.reason(variable.key) for variable in bundle.variables}
+    weights = {source.name for source, use in uses.items() if source.is_variable and use.kind}
+    reasons = {
+        variable.key: None if variable.key in weights else state.reason(variable.key)
+        for variable in bundle.variables
+    }
     own = in_depth_order(variable for variable in bundle.variables if reasons[variable.key] is None)
     repeated = copies(own, full)
     kept = [variable for variable in own if variable.key not in repeated]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gate.errors import UnsafeModelError
 from gate.weights.protobuf.scanner import Message
 from gate.weights.protobuf.wire import LENGTH_DELIMITED, Span, fields
 from gate.weights.savedmodel import schema
@@ -52,7 +53,10 @@ class GraphFile:
         self._scanner = scanner
         self._data = data
         self._graph = graph
-        self._functions = dict(self._function_spans())
+        functions = list(self._function_spans())
+        self._functions = dict(functions)
+        if len(self._functions) != len(functions):
+            raise UnsafeModelError("two functions have the same name")
 
     def nodes(self) -> tuple[Node, ...]:
         """Return the nodes of the main graph."""

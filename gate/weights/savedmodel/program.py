@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gate.weights.savedmodel.bundle import Bundle
 
 _SERVED: Final = "serve"
+_MATRIX: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Program:
 def read_saved_model(path: Path, bundle: Bundle | None) -> Program:
     """Return what the SavedModel at ``path`` does with the variables of ``bundle``, if it has any.
 
-    Of several graphs the one tagged ``serve`` tells, else the first; operators of all are looked at.
+    Of several graphs the one that TensorFlow serves tells, tagged ``serve`` alone, else the first;
+    operators of all are looked at.
 
     Raises
     ------
@@ -52,12 +54,13 @@ def read_saved_model(path: Path, bundle: Bundle | None) -> Program:
         scanner = Scanner(data, MOST_ELEMENTS)
         spans = scanner.collect(Span(0, len(data)), schema.SAVED_MODEL).spans.get("meta_graphs", [])
         metas = [scanner.collect(span, schema.META_GRAPH).span for span in spans]
-        graphs = [GraphFile(data, meta["graph"], scanner) for meta in metas if "graph" in meta]
-        if not graphs:
+        metas = [meta for meta in metas if "graph" in meta]
+        if not metas:
             raise ModelError("the file holds no graph", hint="Is it a SavedModel, and is it complete?")
-        served = [_SERVED in _tags(scanner, meta) for meta in metas if "graph" in meta]
-        chosen = served.index(True) if any(served) else 0
-        meta = [meta for meta in metas if "graph" in meta][chosen]
+        graphs = [GraphFile(data, meta["graph"], scanner) for meta in metas]
+        tags = [_tags(scanner, meta) for meta in metas]
+        chosen = tags.index([_SERVED]) if [_SERVED] in tags else 0
+        meta = metas[chosen]
         trace = _Traced(str(path), graphs[chosen], scanner, bundle)
         if "objects" in meta:
             objects = SavedObjects(scanner, meta["objects"], bundle.objects if bundle else b"")
@@ -112,9 +115,10 @@ class _Traced:
         self._trace.main()
 
     def by_objects(self, objects: SavedObjects) -> None:
-        """Follow the functions that serve; the others only where a variable is not met before.
+        """Follow the functions that serve; the others only where a matrix is not known as a weight.
 
         Layers stand in a SavedModel once for each way to call them, with copies of their constants.
+        What is no weight where the model is served may be one where it is called.
         """
         functions = objects.functions()
         served = [item for item in functions if is_signature(item[0])]
@@ -125,11 +129,16 @@ class _Traced:
         met = set(self._trace.uses)
         for name, bound in others if served else ():
             arguments = self._arguments(bound, objects, constants)
-            if any(isinstance(item, Flow) and item.source not in met for item in arguments):
+            if any(isinstance(item, Flow) and self._is_open(item.source) for item in arguments):
                 self._call(name, arguments)
         for source in [*self._trace.uses]:
             if not source.is_variable and source not in met and served and source not in constants.values():
                 del self._trace.uses[source]
+
+    def _is_open(self, source: Source) -> bool:
+        """Tell whether nothing says yet how a matrix is used, or only that it is no weight."""
+        uses = self._trace.uses.get(source, ())
+        return len(source.shape) >= _MATRIX and not any(use.kind or use.matrix for use in uses)
 
     def program(self, graphs: Sequence[GraphFile]) -> Program:
         """Return what was found, and the operators of ``graphs`` that would run something."""

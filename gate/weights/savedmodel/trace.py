@@ -215,6 +215,8 @@ def _value(name: str, values: Mapping[str, tuple[Value, ...]], bound: Mapping[st
 def _ordered(nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes after those they take from; the loops of TensorFlow 1 come last."""
     by_name = {node.name: node for node in nodes}
+    if len(by_name) != len(nodes):
+        raise UnsafeModelError("two nodes of one graph have the same name")
     needs = {
         name: {item.partition(":")[0] for item in node.inputs} & by_name.keys()
         for name, node in by_name.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gate.errors import ModelError
+from gate.errors import ModelError, UnsafeModelError
 from gate.weights import read_weights
 from gate.weights.savedmodel import FrozenGraphReader, SavedModelReader
 from tests.weights.savedmodel import build
@@ -271,3 +271,36 @@ def test_a_damaged_description_of_layers_is_refused(tmp_path: Path, data: bytes)
     (tmp_path / "keras_metadata.pb").write_bytes(data)
     with pytest.raises(ModelError):
         read_weights(tmp_path)
+
+
+def test_a_weight_that_calls_itself_optimizer_state_is_measured(tmp_path: Path) -> None:
+    name = "optimizer/_variables/3"
+    alone = serve(tmp_path, [], **{name: W2, "optimizer/iter": np.int64(1)})
+    assert [(item.name, item.reason) for item in alone.skipped] == [(name, "state of the optimizer")]
+    user = node("m", "MatMul", ["x", used(name)])
+    (layer,) = serve(tmp_path, [user], **{name: W2, "optimizer/iter": np.int64(1)}).layers
+    assert (layer.name, layer.kind) == (name, "dense")
+
+
+def test_a_weight_that_only_the_call_multiplies_by_is_measured(tmp_path: Path) -> None:
+    serving, calling = "__inference_signature_wrapper_1", "__inference_call_2"
+    read = node("r", "ReadVariableOp", ["w"])
+    functions = [
+        build.function(serving, ["x", "w"], [read, node("a", "AddV2", ["x", "r:value:0"])]),
+        build.function(calling, ["x", "w"], [read, node("m", "MatMul", ["x", "r:value:0"])]),
+    ]
+    build.Checkpoint({"w" + build.VALUE: W2}, {"w": "w"}).write(tmp_path / "variables")
+    objects = build.saved_objects(["w"], {serving: [1], calling: [1]})
+    (tmp_path / "saved_model.pb").write_bytes(build.saved_model(build.graph([], functions), objects))
+    (layer,) = read_weights(tmp_path).layers
+    assert (layer.name, layer.kind) == ("w", "dense")
+
+
+@pytest.mark.parametrize("what", ["nodes", "functions"])
+def test_one_name_for_two_is_refused(tmp_path: Path, what: str) -> None:
+    twice = [node("n", "NoOp"), node("n", "NoOp")]
+    functions = [build.function("f", [], []), build.function("f", [], [])]
+    graph = build.graph(twice) if what == "nodes" else build.graph([node("n", "NoOp")], functions)
+    (tmp_path / "frozen.pb").write_bytes(graph)
+    with pytest.raises(UnsafeModelError, match=f"two {what}"):
+        read_weights(tmp_path / "frozen.pb")
