@@ -12,10 +12,9 @@ from gate.weights.bytes_in_file import CUT_SHORT, shown
 from gate.weights.hdf5 import Dataset, Group
 from gate.weights.interface import Skipped, StoredTensor
 from gate.weights.keras.config import LayerConfig, snake_case
-from gate.weights.keras.names import class_by_name, variable_names
+from gate.weights.keras.names import class_by_name, legacy_name, variable_names
 from gate.weights.keras.tables import (
     ATTRIBUTES,
-    DEPTHWISE,
     GRAPHS,
     OPTIMIZERS,
     REPEATED,
@@ -126,7 +125,11 @@ def _list_legacy(root: Group, config: LayerConfig | None, listing: Listing) -> N
             taken.add(dataset.address)
             full = name if "/" in name else f"{layer}/{name}"
             owner = layers.get(full.rpartition("/")[0].rpartition("/")[2], UNKNOWN)
-            listing.add(_legacy_name(full, owner), dataset, owner)
+            known = legacy_name(full, owner, dataset.shape)
+            if known is None:
+                listing.leave(full, dataset, "nothing tells the order of its axes", matrix=True)
+            else:
+                listing.add(known, dataset, owner)
     for path, dataset in _datasets(root, ""):
         if dataset.address not in taken and path.partition("/")[0] not in OPTIMIZERS:
             listing.leave(path, dataset, "an array that no layer lists", matrix=True)
@@ -136,13 +139,6 @@ def _layers(config: LayerConfig | None) -> dict[str, LayerConfig]:
     """Return a layer and those within, by name."""
     layers = () if config is None else (config, *config.below())
     return {layer.name: layer for layer in layers if layer.name}
-
-
-def _legacy_name(name: str, layer: LayerConfig) -> str:
-    """Return an array's name; a depthwise kernel of Keras 3 as Keras 2 calls it."""
-    module, _, parameter = name.rpartition("/")
-    is_depthwise = parameter == "kernel" and layer.class_name in DEPTHWISE
-    return f"{module}/depthwise_kernel" if is_depthwise else name
 
 
 def _datasets(group: Group, path: str) -> Iterator[tuple[str, Dataset]]:

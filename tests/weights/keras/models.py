@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
-L = keras.layers
+L: Any = keras.layers
+Model: Any = keras.Model
 
 
 def functional() -> Any:
@@ -94,7 +95,7 @@ def wrapped() -> Any:
     return keras.Model(start, L.GaussianDropout(0.1)(x))
 
 
-class Subclassed(keras.Model):  # type: ignore[misc]
+class Subclassed(Model):  # type: ignore[misc]
     """Keeps its layers as attributes and in a list."""
 
     def __init__(self, **settings: Any) -> None:
