@@ -15,11 +15,11 @@ from gate.weights.savedmodel.graph import MOST_ELEMENTS, GraphFile
 from gate.weights.savedmodel.keras_metadata import code_in_texts
 from gate.weights.savedmodel.naming import path_of
 from gate.weights.savedmodel.objects import SavedObjects, is_signature
-from gate.weights.savedmodel.trace import Trace
+from gate.weights.savedmodel.trace import VARIABLES, Trace
 from gate.weights.savedmodel.values import Flow, Source, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from gate.weights.savedmodel.bundle import Bundle
@@ -61,6 +61,8 @@ def read_saved_model(path: Path, bundle: Bundle | None) -> Program:
         tags = [_tags(scanner, meta) for meta in metas]
         chosen = tags.index([_SERVED]) if [_SERVED] in tags else 0
         meta = metas[chosen]
+        if bundle is None:
+            _require_no_variables(graphs)
         trace = _Traced(str(path), graphs[chosen], scanner, bundle)
         if "objects" in meta:
             objects = SavedObjects(scanner, meta["objects"], bundle.objects if bundle else b"")
@@ -76,6 +78,7 @@ def read_frozen_graph(path: Path) -> Program:
     with _mapped(path) as data:
         scanner = Scanner(data, MOST_ELEMENTS)
         graph = GraphFile(data, Span(0, len(data)), scanner)
+        _require_no_variables([graph])
         trace = _Traced(str(path), graph, scanner, None)
         trace.by_names()
         return trace.program([graph])
@@ -89,6 +92,15 @@ def _mapped(path: Path) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}") from error
+
+
+def _require_no_variables(graphs: Iterable[GraphFile]) -> None:
+    """Refuse a graph whose weights are not here: to list none would pass as a model without any."""
+    if any(operator in VARIABLES for graph in graphs for operator, _ in graph.operators()):
+        raise ModelError(
+            "its graph holds variables, and no checkpoint with their values is there",
+            hint="Fetch or copy the whole SavedModel, with its folder `variables`, or freeze the graph.",
+        )
 
 
 def _tags(scanner: Scanner, meta: Mapping[str, Span]) -> list[str]:

@@ -31,7 +31,8 @@ _MOST_VIEWS: Final = 16
 _CALLS: Final = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _LOOPS: Final = frozenset({"While", "StatelessWhile"})
 _BRANCHES: Final = frozenset({"If", "StatelessIf"})
-_VARIABLES: Final = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+VARIABLES: Final = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+"""Nodes that stand for a variable, whose values lie in a checkpoint."""
 _SHAPES: Final = frozenset({"Shape", "ShapeN", "Size", "Rank", "VarIsInitializedOp"})
 _ORDINALS: Final = ("first", "second", "third")
 
@@ -128,7 +129,7 @@ class Trace:
         if node.operator == "Const":
             source = self.constant(node)
             return None if source is None else Flow(source, source.read)
-        if node.operator in _VARIABLES:
+        if node.operator in VARIABLES:
             found = self._variables.get(self._graph.text(node, "shared_name") or node.name)
             handle = node.operator == "VarHandleOp"
             return None if found is None else Flow(found, found.read, is_handle=handle)

@@ -304,3 +304,14 @@ def test_one_name_for_two_is_refused(tmp_path: Path, what: str) -> None:
     (tmp_path / "frozen.pb").write_bytes(graph)
     with pytest.raises(UnsafeModelError, match=f"two {what}"):
         read_weights(tmp_path / "frozen.pb")
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "frozen.pb"])
+def test_a_graph_without_the_values_of_its_variables_is_no_model_without_weights(
+    tmp_path: Path, name: str
+) -> None:
+    graph = build.graph([node("w", "VarHandleOp"), node("m", "MatMul", ["x", "w"])])
+    data = build.saved_model(graph) if name == "saved_model.pb" else graph
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ModelError, match="no checkpoint with their values"):
+        read_weights(tmp_path)
