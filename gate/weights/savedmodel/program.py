@@ -133,6 +133,8 @@ class _Traced:
         What is no weight where the model is served may be one where it is called.
         """
         functions = objects.functions()
+        if not functions:  # a graph of TensorFlow 1 that TensorFlow 2 has listed objects of
+            self.by_names()
         served = [item for item in functions if is_signature(item[0])]
         others = [item for item in functions if not is_signature(item[0])]
         constants = self._captured(objects, functions)

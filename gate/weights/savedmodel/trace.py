@@ -65,10 +65,9 @@ class Trace:
         self._called: dict[tuple[str, tuple[Value, ...]], tuple[Value, ...]] = {}
         self._work = _MOST_NODES
 
-    def main(self) -> dict[str, Value]:
-        """Walk the main graph; return the constants that its nodes hold, by the nodes' names."""
-        values = self._walk(self._graph.nodes(), {}, 0)
-        return {name: found[0] for name, found in values.items() if found}
+    def main(self) -> None:
+        """Walk the main graph."""
+        self._walk(self._graph.nodes(), {}, 0)
 
     def constant(self, node: Node) -> Source | None:
         """Return the tensor that a ``Const`` node holds."""
