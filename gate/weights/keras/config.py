@@ -19,7 +19,7 @@ _MOST_NAMES: Final = 10_000
 _BYTECODE: Final = "__lambda__"
 _FUNCTION: Final = "function"
 _BUILTIN: Final = "builtins"
-_FIRST: Final = re.compile(r"(.)([A-Z][a-z0-9]+)")
+_FIRST: Final = re.compile(r"(.)([A-Z][a-z]+)")
 _NEXT: Final = re.compile(r"([a-z])([A-Z])")
 
 

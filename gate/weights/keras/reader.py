@@ -13,6 +13,7 @@ from gate.weights.keras.config import code_named, layer_config
 from gate.weights.keras.listing import is_keras, list_model
 from gate.weights.paths import inside, relative_name
 from gate.weights.pytorch.audit import leftovers
+from gate.weights.pytorch.zip_reader import KERAS_SUFFIX, is_in_root
 from gate.weights.state_dict import describe
 from gate.weights.strict_json import parse_object
 from gate.weights.zip_archive import LOCAL_HEADER, open_archive
@@ -30,7 +31,6 @@ _CONFIG: Final = "config.json"
 _METADATA: Final = "metadata.json"
 _OTHER_WEIGHTS: Final = ("model.weights.npz", "model.weights.json")
 _ASSETS: Final = "assets/"
-_SUFFIX: Final = ".keras"
 _MODEL_CONFIG: Final = "model_config"
 _TRAINING_CONFIG: Final = "training_config"
 _LARGEST_CONFIG: Final = 64 * 2**20
@@ -50,8 +50,9 @@ class KerasArchiveReader:
                 return False
             entries = open_archive(data).entries
         except GateError:
-            return path.name.casefold().endswith(_SUFFIX)  # reading it will say what is wrong
-        return _CONFIG in entries and (_METADATA in entries or _WEIGHTS in entries)
+            return _is_named_keras(path)  # reading it will say what is wrong
+        is_torch = any(is_in_root(name, "data.pkl") for name in entries) and not _is_named_keras(path)
+        return _CONFIG in entries and (_METADATA in entries or _WEIGHTS in entries) and not is_torch
 
     def read(self, path: Path, *, root: Path) -> ModelWeights:
         """List the weights of the file at ``path``; see ``Reader.read``."""
@@ -76,6 +77,10 @@ class KerasArchiveReader:
                 unreferenced,
                 nested,
             )
+
+
+def _is_named_keras(path: Path) -> bool:
+    return path.name.casefold().endswith(KERAS_SUFFIX)
 
 
 def _required(archive: Archive, name: str) -> Entry:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gate.weights.pytorch.values import Tensor
     from gate.weights.zip_archive import Archive
 
+KERAS_SUFFIX: Final = ".keras"
 _NEWEST_VERSION: Final = 10  # kMaxSupportedFileFormatVersion of torch 2.13
 _BYTE_ORDERS: Final = {b"little": "<", b"big": ">"}
 
@@ -64,7 +65,12 @@ class PytorchZipReader:
 
 
 def entry_names(path: Path) -> list[str]:
-    """Return the names in the archive at ``path``, of a damaged one the first; nothing when it is none."""
+    """Return the names in the archive at ``path``, of a damaged one the first; nothing when it is none.
+
+    What is called ``.keras`` is none of torch's, whatever it holds: Keras would load something else of it.
+    """
+    if path.name.casefold().endswith(KERAS_SUFFIX):
+        return []
     try:
         data = map_file(path)
     except GateError:
