@@ -9,51 +9,75 @@ from gate.errors import ModelError
 from gate.plugins import enabled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gate.weights.interface import Reader
 
 
 @cache
-def readers() -> tuple[Reader, ...]:
-    """Return one reader of every format, in the order in which they are asked; third parties' come last.
+def _safetensors() -> tuple[Reader, ...]:
+    from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415 - see `readers`
 
-    Raises
-    ------
-    gate.errors.UsageError
-        A plugin that was named is not there.
-    """
-    # Imported here: listing a folder must not cost what reading a model costs.
-    from gate.weights.keras import KerasArchiveReader, KerasHdf5Reader  # noqa: PLC0415
+    return (SafetensorsReader(),)
+
+
+@cache
+def _onnx() -> tuple[Reader, ...]:
     from gate.weights.onnx import OnnxReader  # noqa: PLC0415
-    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
+
+    return (OnnxReader(),)
+
+
+@cache
+def _pytorch() -> tuple[Reader, ...]:
     from gate.weights.pytorch import (  # noqa: PLC0415
         Pt2Reader,
         PytorchLegacyReader,
         PytorchZipReader,
         TorchScriptReader,
     )
-    from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415
+
+    return (PytorchZipReader(), TorchScriptReader(), Pt2Reader(), PytorchLegacyReader())
+
+
+@cache
+def _keras() -> tuple[Reader, ...]:
+    from gate.weights.keras import KerasArchiveReader, KerasHdf5Reader  # noqa: PLC0415
+
+    return (KerasArchiveReader(), KerasHdf5Reader())
+
+
+@cache
+def _tensorflow() -> tuple[Reader, ...]:
     from gate.weights.savedmodel import (  # noqa: PLC0415
         CheckpointReader,
         FrozenGraphReader,
         SavedModelReader,
     )
 
-    return (
-        SafetensorsReader(),
-        OnnxReader(),
-        KerasArchiveReader(),
-        KerasHdf5Reader(),
-        SavedModelReader(),
-        FrozenGraphReader(),
-        CheckpointReader(),
-        PytorchZipReader(),
-        TorchScriptReader(),
-        Pt2Reader(),
-        PytorchLegacyReader(),
-        *(PluginReader(plugin) for plugin in enabled("readers")),
-    )
+    return (SavedModelReader(), FrozenGraphReader(), CheckpointReader())
+
+
+@cache
+def _of_plugins() -> tuple[Reader, ...]:
+    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
+
+    return tuple(PluginReader(plugin) for plugin in enabled("readers"))
+
+
+def readers() -> Iterator[Reader]:
+    """Yield one reader of every format, in the order in which they are asked; third parties' come last.
+
+    Each is imported when it is its turn: a model must not cost the readers of other formats.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        A plugin that was named is not there.
+    """
+    for family in (_safetensors, _onnx, _pytorch, _keras, _tensorflow, _of_plugins):
+        yield from family()
 
 
 def reader_of(path: Path) -> Reader | None:
