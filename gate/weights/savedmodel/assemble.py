@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -115,13 +116,15 @@ def _told(use: Use | None) -> Told | None:
 def _constants(uses: Mapping[Source, Use], order: Mapping[Source, int]) -> Listed:
     """List the constants of the graph that are weights, each content once, and name the others."""
     listed = Listed()
+    alike = Counter((source.shape, source.dtype) for source in uses)
     seen: set[tuple[tuple[int, ...], str, bytes]] = set()
     for source, use in uses.items():
         if source.is_variable or not source.dtype.startswith(_NUMBERS):
             continue
         name, told = _constant_name(source, use), _told(use)
         if source.read is not None and (len(source.shape) == 1 or (told and told.kind)):
-            content = source.shape, source.dtype, digest(source.read)
+            several = alike[source.shape, source.dtype] > 1
+            content = source.shape, source.dtype, digest(source.read) if several else b""
             if content not in seen:
                 seen.add(content)
                 tensor = StoredTensor(name, source.shape, source.dtype, source.read, told=told)

@@ -16,13 +16,14 @@ from gate.weights.savedmodel.keras_metadata import code_in_texts
 from gate.weights.savedmodel.naming import path_of
 from gate.weights.savedmodel.objects import SavedObjects, is_signature
 from gate.weights.savedmodel.trace import VARIABLES, Trace
-from gate.weights.savedmodel.values import Flow, Source, Use
+from gate.weights.savedmodel.values import Flow, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from gate.weights.savedmodel.bundle import Bundle
+    from gate.weights.savedmodel.values import Use
 
 _SERVED: Final = "serve"
 _MATRIX: Final = 2
@@ -151,13 +152,13 @@ class _Traced:
 
     def _is_open(self, source: Source) -> bool:
         """Tell whether nothing says yet how a matrix is used, or only that it is no weight."""
-        uses = self._trace.uses.get(source, ())
-        return len(source.shape) >= _MATRIX and not any(use.kind or use.matrix for use in uses)
+        use = self._trace.uses.get(source)
+        return len(source.shape) >= _MATRIX and (use is None or not use.weight)
 
     def program(self, graphs: Sequence[GraphFile]) -> Program:
         """Return what was found, and the operators of ``graphs`` that would run something."""
         return Program(
-            uses=[(source, _settled(found)) for source, found in self._trace.uses.items()],
+            uses=tuple(self._trace.uses.items()),
             unsafe=frozenset({*unsafe_operators(graphs, self._trace.operators), *self.code}),
             unknown_bytes=self._scanner.unknown_bytes,
         )
@@ -191,11 +192,3 @@ class _Traced:
             number: self._trace.constant(holders[name]) for number, name in named.items() if name in holders
         }
         return {number: source for number, source in found.items() if source is not None}
-
-
-def _settled(uses: Sequence[Use]) -> Use:
-    """Return the use that tells most: as a weight, else one that may be, else the first."""
-    return next(
-        (use for use in uses if use.kind is not None),
-        next((use for use in uses if use.matrix), uses[0]),
-    )

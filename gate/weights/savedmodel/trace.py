@@ -38,8 +38,9 @@ _ORDINALS: Final = ("first", "second", "third")
 
 
 class Trace:
-    """Follows the stored tensors through one graph; ``uses`` is what it found, in the order of the data.
+    """Follows the stored tensors through one graph.
 
+    ``uses`` is what it found, of each source the use that tells most, in the order of the data;
     ``operators`` are those within the functions that were walked.
 
     Parameters
@@ -55,7 +56,7 @@ class Trace:
     def __init__(
         self, path: str, graph: GraphFile, scanner: Scanner, variables: Mapping[str, Source]
     ) -> None:
-        self.uses: dict[Source, list[Use]] = defaultdict(list)
+        self.uses: dict[Source, Use] = {}
         self.operators: set[str] = set()
         self._path = path
         self._graph = graph
@@ -146,7 +147,7 @@ class Trace:
             if len(sources) <= _MOST_SOURCES:
                 return Changed(sources)
             for source in sources:
-                self.uses[source].append(Use(node.name, "joined with many others", matrix=True))
+                self._keep(source, Use(node.name, "joined with many others", matrix=True))
             return None
         self._note(node, operands)
         return None
@@ -160,7 +161,12 @@ class Trace:
         for index, operand in enumerate(operands):
             for source in _sources(operand):
                 use = found.get(index) if isinstance(operand, Flow) else None
-                self.uses[source].append(use or _other_use(node, index, operand))
+                self._keep(source, use or _other_use(node, index, operand))
+
+    def _keep(self, source: Source, use: Use) -> None:
+        """Keep of all uses the one that tells most: as a weight, else one that may be, else the first."""
+        if source not in self.uses or use.weight > self.uses[source].weight:
+            self.uses[source] = use
 
 
 def _source(node: Node, found: Constant) -> Source:
@@ -177,7 +183,9 @@ def _source(node: Node, found: Constant) -> Source:
 def _inner_calls(node: Node, operands: tuple[Value, ...]) -> Iterator[tuple[str, tuple[Value, ...]]]:
     """Yield the attributes that name a loop's or branch's functions, and their arguments."""
     if node.operator in _LOOPS:  # a tensor may be another one in the next round, a variable may not
-        yield "body", tuple(item if isinstance(item, Flow) and item.is_handle else None for item in operands)
+        kept = tuple(item if isinstance(item, Flow) and item.is_handle else None for item in operands)
+        yield "cond", kept
+        yield "body", kept
     elif node.operator in _BRANCHES:
         yield "then_branch", operands[1:]
         yield "else_branch", operands[1:]

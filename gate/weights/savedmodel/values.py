@@ -73,3 +73,8 @@ class Use:
     kind: LayerKind | None = None
     read: StoredReader | None = None
     groups: int = 1
+
+    @property
+    def weight(self) -> int:
+        """How much the use tells: 2 that it is a weight, 1 that it may be, 0 that it is none."""
+        return 2 if self.kind is not None else int(self.matrix)

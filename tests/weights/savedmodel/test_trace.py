@@ -315,3 +315,26 @@ def test_a_graph_without_the_values_of_its_variables_is_no_model_without_weights
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ModelError, match="no checkpoint with their values"):
         read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("branch", ["then_branch", "else_branch"])
+def test_branches_are_followed(tmp_path: Path, branch: str) -> None:
+    inner = build.function("inner", ["x", "v"], [node("d", "DepthwiseConv2dNative", ["x", "v"])])
+    choice = node("i", "StatelessIf", ["x", "x", "w"], attribute(branch, payload(10, payload(1, "inner"))))
+    (tmp_path / "frozen.pb").write_bytes(build.graph([const("w", W4), choice], [inner]))
+    (layer,) = read_weights(tmp_path).layers
+    assert (layer.kind, layer.groups) == ("depthwise", 4)
+
+
+def test_the_use_that_tells_most_counts_and_a_constant_stored_twice_once(tmp_path: Path) -> None:
+    nodes = [
+        const("w", W2),
+        node("a", "AddV2", ["x", "w"]),
+        node("o", "Mystery", ["x", "w"]),
+        node("m", "MatMul", ["a", "w"]),
+        const("again", W2),
+        node("n", "MatMul", ["m", "again"]),
+    ]
+    weights = freeze(tmp_path, *nodes)
+    assert [(layer.name, layer.kind) for layer in weights.layers] == [("w", "dense")]
+    assert weights.skipped == ()
