@@ -84,7 +84,7 @@ def test_snake_case_is_that_of_keras_for_every_layer() -> None:
     assert [snake_case(name) for name in names] == [to_snake_case(name) for name in names]
 
 
-OWN = {"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": None}
+OWN: dict[str, Any] = {"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": None}
 
 
 @pytest.mark.parametrize(

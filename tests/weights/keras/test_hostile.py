@@ -19,6 +19,7 @@ from gate.weights import read_weights
 from gate.weights.keras import KerasArchiveReader, KerasHdf5Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FLIPS = 300
@@ -38,7 +39,11 @@ def hdf5() -> bytes:
 
 
 def archive(
-    path: Path, entries: dict[str, bytes] | None = None, compression: int = zipfile.ZIP_STORED, **more: bytes
+    path: Path,
+    changed: Mapping[str, bytes] | None = None,
+    *,
+    only: Mapping[str, bytes] | None = None,
+    compression: int = zipfile.ZIP_STORED,
 ) -> Path:
     whole = {
         "metadata.json": b"{}",
@@ -46,7 +51,7 @@ def archive(
         "model.weights.h5": hdf5(),
     }
     with zipfile.ZipFile(path, "w", compression) as file:
-        for name, data in ({**whole, **more} if entries is None else entries).items():
+        for name, data in ({**whole, **(changed or {})} if only is None else only).items():
             file.writestr(name, data)
     return path
 
@@ -60,7 +65,7 @@ def test_the_archive_is_a_model(tmp_path: Path) -> None:
 def test_an_archive_is_told_by_what_it_holds(tmp_path: Path) -> None:
     reader = KerasArchiveReader()
     assert reader.matches(archive(tmp_path / "any name"))
-    assert not reader.matches(archive(tmp_path / "x.zip", {"a": b""}))
+    assert not reader.matches(archive(tmp_path / "x.zip", only={"a": b""}))
     (tmp_path / "x.keras").write_bytes(b"PK\x03\x04 and no more")
     assert reader.matches(tmp_path / "x.keras")
     assert not reader.matches(tmp_path / "nothing")
@@ -83,7 +88,7 @@ def test_an_archive_is_told_by_what_it_holds(tmp_path: Path) -> None:
 )
 def test_damaged_entries_are_refused(tmp_path: Path, changed: dict[str, bytes], said: str) -> None:
     with pytest.raises(ModelError, match=said) as caught:
-        read_weights(archive(tmp_path / "x.keras", **changed))
+        read_weights(archive(tmp_path / "x.keras", changed))
     assert caught.value.location is not None
 
 
@@ -100,12 +105,12 @@ def test_archives_without_the_weights_are_refused(
     tmp_path: Path, entries: dict[str, bytes], said: str
 ) -> None:
     with pytest.raises(ModelError, match=said):
-        read_weights(archive(tmp_path / "x.keras", entries))
+        read_weights(archive(tmp_path / "x.keras", only=entries))
 
 
 def test_a_bomb_in_place_of_the_weights_is_stopped(tmp_path: Path) -> None:
     path = archive(
-        tmp_path / "x.keras", compression=zipfile.ZIP_DEFLATED, **{"model.weights.h5": bytes(50_000_000)}
+        tmp_path / "x.keras", {"model.weights.h5": bytes(50_000_000)}, compression=zipfile.ZIP_DEFLATED
     )
     data = bytearray(path.read_bytes())
     for header, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):  # the claimed size, in both headers
@@ -134,9 +139,9 @@ def test_weights_that_claim_to_inflate_to_gigabytes_are_refused(tmp_path: Path) 
 
 def test_a_payload_beside_the_weights_is_found(tmp_path: Path) -> None:
     payload = b"\x80\x04cos\nsystem\n."
-    inner = archive(tmp_path / "inner.zip", {"x.pkl": payload}).read_bytes()
+    inner = archive(tmp_path / "inner.zip", only={"x.pkl": payload}).read_bytes()
     entries = {"assets/data.pkl": payload, "assets/more.zip": inner, "assets/words.txt": b"words"}
-    weights = read_weights(archive(tmp_path / "x.keras", **entries))
+    weights = read_weights(archive(tmp_path / "x.keras", entries))
     assert weights.unsafe_globals == ("os.system",)
     assert weights.nested_archives == ("assets/data.pkl", "assets/more.zip")
     assert weights.unreferenced_bytes >= len(payload) + len(inner)
@@ -145,8 +150,8 @@ def test_a_payload_beside_the_weights_is_found(tmp_path: Path) -> None:
 
 def test_an_archive_of_two_formats_is_what_its_name_makes_frameworks_load(tmp_path: Path) -> None:
     entries = {"model/data.pkl": b"\x80\x04}.", "model/version": b"3\n"}
-    assert read_weights(archive(tmp_path / "x.keras", **entries)).format == "keras"
-    assert not KerasArchiveReader().matches(archive(tmp_path / "x.pt", **entries))
+    assert read_weights(archive(tmp_path / "x.keras", entries)).format == "keras"
+    assert not KerasArchiveReader().matches(archive(tmp_path / "x.pt", entries))
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
