@@ -25,6 +25,9 @@ MAX_SOFT_LINKS: Final = 16
 MAX_DIMENSIONS: Final = 32
 """What HDF5 and every numpy allow."""
 
+MAX_EXTENT: Final = 2**63 - 1
+"""Bytes of the largest array that numpy can speak of, where an extent of 0 counts as 1."""
+
 MAX_FILTERS: Final = 32
 
 MAX_INFLATED_FILE: Final = 256 * 2**20

@@ -15,7 +15,7 @@ from gate.weights.hdf5.fields import open_bytes
 from gate.weights.hdf5.filters import read_filters
 from gate.weights.hdf5.headers import Header, Kind, read_header
 from gate.weights.hdf5.layouts import Whole, read_layout
-from gate.weights.hdf5.limits import MAX_DEPTH, MAX_OBJECTS, MAX_SOFT_LINKS
+from gate.weights.hdf5.limits import MAX_DEPTH, MAX_EXTENT, MAX_OBJECTS, MAX_SOFT_LINKS
 from gate.weights.hdf5.links import is_group, read_links
 from gate.weights.hdf5.tensors import ChunkedTensor, whole_tensor
 
@@ -162,6 +162,8 @@ class _Walk:
         element = element_type(header.require(Kind.DATATYPE)).named(attributes.get("dtype", ()))
         shape = extents(header.require(Kind.DATASPACE))
         shape = (0,) if shape is None else shape
+        if math.prod(extent or 1 for extent in shape) * element.size > MAX_EXTENT:  # without elements too
+            raise ModelError(f"a dataset claims the shape {shape}", hint=CUT_SHORT)
         read = self.reader(header, element, shape)
         dtype = element.dtype if read is not None else None
         return Dataset(address, attributes, shape, element.title, element.size, dtype, read)

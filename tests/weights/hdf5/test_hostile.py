@@ -246,6 +246,7 @@ def test_what_is_not_read_is_refused_by_its_name(
     [
         ({"shape": (2**40,)}, "never written"),
         ({"shape": (2**40,), "chunks": (1,)}, "more chunks than"),
+        ({"shape": (0, 2**40, 2**40)}, "claims the shape"),
         ({"shape": (4, 4), "chunks": (2, 2)}, "never written|not every one"),
     ],
 )

@@ -170,7 +170,7 @@ def test_links_of_unknown_kinds_are_refused() -> None:
 
     def links(data: bytes) -> object:
         header = Header([Message(Kind.LINK, shared=False, fields=fields(data))])
-        return read_links(None, header)  # type: ignore[arg-type] - a link message alone needs no file
+        return read_links(None, header)  # type: ignore[arg-type]  # a link message needs no file
 
     assert links(b"\1\0\3abc" + struct.pack("<Q", 96))
     for data, said in (
