@@ -26,7 +26,7 @@ _WORD: Final = 4
 _UNCOMPRESSED: Final = 0
 _SNAPPY: Final = 1
 _LONGEST_KEY: Final = 1 << 14
-MOST_ENTRIES: Final = 1_000_000
+MOST_ENTRIES: Final = 250_000
 """More than any model has variables."""
 
 
