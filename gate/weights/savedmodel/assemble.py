@@ -68,7 +68,7 @@ def _variables(bundle: Bundle, uses: Mapping[Source, Use], order: Mapping[Source
     """
     full = full_names(bundle.objects)
     state = TrainingState(bundle.variables)
-    weights = {source.name for source, use in uses.items() if source.is_variable and use.kind}
+    weights = {source.name for source, use in uses.items() if source.is_variable and use.weight}
     reasons = {
         variable.key: None if variable.key in weights else state.reason(variable.key)
         for variable in bundle.variables
@@ -77,10 +77,7 @@ def _variables(bundle: Bundle, uses: Mapping[Source, Use], order: Mapping[Source
     repeated = copies(own, full)
     kept = [variable for variable in own if variable.key not in repeated]
     names = display_names([variable.key for variable in kept], full)
-    used: dict[str, Source] = {}
-    for source in uses:
-        if source.is_variable:
-            used.setdefault(repeated.get(source.name, source.name), source)
+    used = _best_used(uses, repeated)
     left = {variable: reason for variable in bundle.variables if (reason := reasons[variable.key])}
     left |= {
         variable: f"the same stored values as {names[repeated[variable.key]]}"
@@ -94,6 +91,16 @@ def _variables(bundle: Bundle, uses: Mapping[Source, Use], order: Mapping[Source
         tensor = StoredTensor(names[variable.key], variable.shape, variable.dtype, variable.read, told=told)
         listed.tensors.append((math.inf if user is None else order[user], tensor))
     return listed
+
+
+def _best_used(uses: Mapping[Source, Use], repeated: Mapping[str, str]) -> dict[str, Source]:
+    """Return, by key, the source that is a variable or a copy of it, whose use tells most."""
+    used: dict[str, Source] = {}
+    for source, use in uses.items():
+        key = repeated.get(source.name, source.name)
+        if source.is_variable and (key not in used or use.weight > uses[used[key]].weight):
+            used[key] = source
+    return used
 
 
 def _skipped(left: Mapping[Variable, str]) -> list[Skipped]:

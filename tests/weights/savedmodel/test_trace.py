@@ -338,3 +338,23 @@ def test_the_use_that_tells_most_counts_and_a_constant_stored_twice_once(tmp_pat
     weights = freeze(tmp_path, *nodes)
     assert [(layer.name, layer.kind) for layer in weights.layers] == [("w", "dense")]
     assert weights.skipped == ()
+
+
+def test_a_copy_that_is_only_added_does_not_hide_the_weight(tmp_path: Path) -> None:
+    signature = "__inference_signature_wrapper_1"
+    body = build.function(
+        signature,
+        ["x", "a", "b"],
+        [
+            node("a_read", "ReadVariableOp", ["a"]),
+            node("b_read", "ReadVariableOp", ["b"]),
+            node("s", "AddV2", ["x", used("a")]),
+            node("m", "MatMul", ["s", used("b")]),
+        ],
+    )
+    tensors = {"a" + build.VALUE: W2, "b" + build.VALUE: W2}
+    build.Checkpoint(tensors, {"a": "w", "b": "w"}).write(tmp_path / "variables")
+    objects = build.saved_objects(["a", "b"], {signature: [1, 2]})
+    (tmp_path / "saved_model.pb").write_bytes(build.saved_model(build.graph([], [body]), objects))
+    (layer,) = read_weights(tmp_path).layers
+    assert (layer.name, layer.kind) == ("w", "dense")
