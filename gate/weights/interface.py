@@ -33,8 +33,8 @@ class ModelWeights:
     Attributes
     ----------
     format:
-        Identifier of the container, such as ``onnx``, ``safetensors``, ``pytorch-zip``,
-        ``pytorch-legacy``, ``torchscript``, ``pytorch-pt2``.
+        Identifier of the container, such as ``onnx``, ``safetensors``, ``keras``, ``keras-hdf5``,
+        ``pytorch-zip``, ``pytorch-legacy``, ``torchscript``, ``pytorch-pt2``.
     files:
         The files read, relative to the source's root, in POSIX form.
     layers:
@@ -49,7 +49,8 @@ class ModelWeights:
         How many batch-norm layers stand unfolded in the file.
     unsafe_globals:
         Every global of a pickle other than the tensors, containers and module state that the
-        reader knows, as ``module.name``, sorted, without duplicates.
+        reader knows, and every object of a configuration that would run or import code from elsewhere,
+        as ``module.name``, sorted, without duplicates.
     unreferenced_bytes:
         Bytes of the container that no listed tensor or structure refers to.
     nested_archives:
