@@ -48,7 +48,7 @@ contest: $(STAMP) ## train 272 small networks and study them (half an hour); wri
 	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet torch==$(or $(TORCH),2.13.0)
 	$(BIN)/python -m benchmarks.contest
 
-fuzz: $(STAMP) ## attack every reader for a while: SECONDS=60 each
+fuzz: $(STAMP) ## damage models and read them, SECONDS_EACH=60 for each format; too long for CI
 	$(BIN)/python -m tests.fuzz --seconds $${SECONDS_EACH:-60}
 
 soak: $(STAMP) ## kill a watcher through 200 checks, too long for CI: CHECKS=200

@@ -14,6 +14,7 @@ import pytest
 from gate.errors import ModelError, UnsafeModelError
 from gate.weights.readers import reader_of
 from gate.weights.savedmodel import FrozenGraphReader, SavedModelReader, graph, trace
+from tests.weights.damage import mutated
 from tests.weights.savedmodel import build
 from tests.weights.savedmodel.build import VALUE, attribute, const, node, number, payload, used, weights
 
@@ -108,26 +109,6 @@ def read_all(found: ModelWeights) -> None:
             values = layer.read()
             assert values.shape == layer.shape
             assert values.dtype in {np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)}
-
-
-def mutated(data: bytes, chance: Random) -> bytes:
-    """Return ``data`` with a few bytes changed, cut out, doubled or moved."""
-    result = bytearray(data)
-    for _ in range(chance.randint(1, 3)):
-        start = chance.randrange(len(result))
-        stop = min(len(result), start + chance.choice((1, 1, 2, 8, 40)))
-        action = chance.randrange(5)
-        if action == 0:
-            result[start] ^= 1 << chance.randrange(8)
-        elif action == 1:
-            result[start:stop] = chance.randbytes(stop - start)
-        elif action == 2:
-            result[start:stop] = b"\xff" * (stop - start)
-        elif action == 3 and len(result) > 64:
-            del result[start:stop]
-        else:
-            result[start:start] = result[start:stop]
-    return bytes(result)
 
 
 def test_the_model_that_is_spoiled_is_whole(pristine: Path) -> None:
