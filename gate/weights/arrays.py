@@ -12,16 +12,24 @@ from gate.errors import ModelError
 from gate.weights.interface import ModelWeights, StoredTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
+
+    from gate.weights.interface import Told
 
 
 LiveReader: TypeAlias = "LiveArray | LiveTensor"
 """What reads one array in memory."""
 
 
-def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
+Teller: TypeAlias = "Callable[[LiveReader], Told | None]"
+"""Says what a model's own objects tell of an array."""
+
+
+def from_arrays(
+    arrays: Mapping[str, ArrayLike | Any], told: Mapping[str, Teller] | None = None
+) -> ModelWeights:
     """List the weights of a mapping from names to arrays, such as ``module.state_dict()``.
 
     Parameters
@@ -29,6 +37,8 @@ def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
     arrays:
         What :func:`live_readers` accepts, or its result.  Names follow the framework's habit
         (``encoder.0.weight``), since they tell what a layer is.
+    told:
+        For some of the names, what says more than they do.
 
     Raises
     ------
@@ -37,7 +47,10 @@ def from_arrays(arrays: Mapping[str, ArrayLike | Any]) -> ModelWeights:
     """
     from gate.weights.state_dict import describe  # noqa: PLC0415 - keeps the import of this room light
 
-    described = describe([_stored(name, reader) for name, reader in live_readers(arrays).items()])
+    tellers = told or {}
+    described = describe(
+        [_stored(name, reader, tellers.get(name)) for name, reader in live_readers(arrays).items()]
+    )
     return ModelWeights(
         format="arrays",
         files=(),
@@ -79,8 +92,9 @@ def _reader(name: str, value: Any) -> LiveReader:
     return LiveTensor(name, value) if hasattr(value, "detach") else LiveArray(_as_array(name, value))
 
 
-def _stored(name: str, reader: LiveReader) -> StoredTensor:
-    return StoredTensor(name, reader.shape, reader.dtype, reader, reader.quantisation_step)
+def _stored(name: str, reader: LiveReader, teller: Teller | None) -> StoredTensor:
+    told = None if teller is None else teller(reader)
+    return StoredTensor(name, reader.shape, reader.dtype, reader, reader.quantisation_step, told)
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gate.errors import UsageError
 from gate.weights.arrays import from_arrays, live_readers
@@ -14,13 +14,17 @@ from gate.weights.names import free_name, natural_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gate.weights.arrays import LiveReader
-    from gate.weights.interface import ModelWeights
+    from gate.weights.arrays import LiveReader, Teller
+    from gate.weights.interface import ModelWeights, Told
+    from gate.weights.views import StoredReader
 
     Named = Iterable[tuple[str, Any]]
 
 _PACKED: Final = "_packed_params"
 _PACKED_ROLES: Final = ("weight", "bias")
+_KERAS: Final = ("keras", "tf_keras", "tensorflow")
+"""Packages whose classes mean what their names say; a subclass is taken for what it is derived from."""
+
 _SETTINGS: Final = (str, bytes, bool, int, float, complex, type(None))
 """Plain values that stand beside arrays in a state dict or a pytree and hold no weights."""
 
@@ -62,14 +66,19 @@ def read_live(model: object) -> LiveWeights:
 
 def _listed(named: Named) -> LiveWeights:
     arrays: dict[str, Any] = {}
+    told: dict[str, Teller] = {}
     strange = []
-    for name, value in named:
-        if _is_array(value):
-            arrays[free_name(name, arrays)] = value
-        else:
+    for name, found in named:
+        value = found.value if isinstance(found, _OfLayer) else found
+        if not _is_array(value):
             strange.append(Skipped(name, f"a {type(value).__name__}, which is no array", matrix=False))
+            continue
+        free = free_name(name, arrays)
+        arrays[free] = value
+        if isinstance(found, _OfLayer):
+            told[free] = found.tell
     readers = live_readers(arrays)
-    weights = from_arrays(readers)
+    weights = from_arrays(readers, told)
     return LiveWeights(replace(weights, skipped=(*weights.skipped, *strange)), readers)
 
 
@@ -86,14 +95,19 @@ def _is_keras(model: Any) -> bool:
 def _keras(model: Any) -> Named:
     """Name variables by their path (Keras 3) or name; depthwise kernels as Keras 2 did.
 
-    Keras 3 calls every kernel ``kernel``; one of a depthwise layer has another order of axes.
+    Keras 3 calls every kernel ``kernel``; one of a depthwise layer has another order of axes, others
+    have what the class of their layer says.
     """
-    depthwise = {id(layer.kernel) for layer in _keras_layers(model) if _is_depthwise(layer)}
+    owners = {id(layer.kernel): layer for layer in _keras_layers(model) if hasattr(layer, "kernel")}
     for variable in model.weights:
         name = str(getattr(variable, "path", None) or variable.name)
-        if id(variable) in depthwise:
-            name = f"{name.removesuffix('kernel')}depthwise_kernel"
-        yield name, variable
+        owner = owners.get(id(variable))
+        if owner is None:
+            yield name, variable
+        elif _is_depthwise(owner):
+            yield f"{name.removesuffix('kernel')}depthwise_kernel", variable
+        else:
+            yield name, _OfLayer(variable, owner)
 
 
 def _keras_layers(model: Any) -> Iterable[Any]:
@@ -104,7 +118,24 @@ def _keras_layers(model: Any) -> Iterable[Any]:
 
 
 def _is_depthwise(layer: Any) -> bool:
-    return hasattr(layer, "depth_multiplier") and hasattr(layer, "kernel")
+    return hasattr(layer, "depth_multiplier")
+
+
+@dataclass(frozen=True, slots=True)
+class _OfLayer:
+    """The kernel of a Keras layer, whose class says what it does, as in the configuration of a file."""
+
+    value: Any
+    layer: Any
+
+    def tell(self, read: LiveReader) -> Told | None:
+        from gate.weights.keras.told import told_of  # noqa: PLC0415 - of no use to other models
+
+        classes = type(self.layer).__mro__
+        known = (kind.__name__ for kind in classes if kind.__module__.partition(".")[0] in _KERAS)
+        settings = {name: getattr(self.layer, name, None) for name in ("groups", "equation")}
+        # nothing but integers with a scale is asked for its stored elements, which a kernel is not
+        return told_of(next(known, ""), settings, "kernel", cast("StoredReader", read))
 
 
 def _is_torch(model: Any) -> bool:

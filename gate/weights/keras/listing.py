@@ -52,7 +52,9 @@ class Listing:
             self.leave(name, dataset, reason, matrix=True)
             return
         name = free_name(name, self.tensors)
-        told = told_of(layer, name.rpartition("/")[2].removesuffix(":0"), dataset.read)
+        told = told_of(
+            layer.class_name, layer.settings, name.rpartition("/")[2].removesuffix(":0"), dataset.read
+        )
         self.tensors[name] = StoredTensor(name, dataset.shape, dataset.dtype, dataset.read, told=told)
 
     def leave(self, name: str, dataset: Dataset, reason: str, *, matrix: bool) -> None:

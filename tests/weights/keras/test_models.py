@@ -118,6 +118,7 @@ def test_classes_and_settings_tell_what_names_do_not(tmp_path: Path, suffix: str
     np.testing.assert_array_equal(layers["up"], values["up/kernel"].transpose(2, 3, 0, 1))
     np.testing.assert_array_equal(layers["heads"], values["heads/kernel"].reshape(5, 8).T)
     np.testing.assert_array_equal(layers["grouped"], values["grouped/kernel"].transpose(3, 2, 0, 1))
+    assert_like_live(found, model)
 
 
 def test_weights_of_sixteen_bits(tmp_path: Path) -> None:
