@@ -1,8 +1,8 @@
 """Compare threads with processes and Dask workers for measuring one model, and price the cache.
 
-Run ``python -m benchmarks.executors``; it takes a few minutes and prints two tables.  The first holds
-wall seconds, best of a few turns taken in turn; processes are counted with and without their start.
-The second holds what the cache adds to a layer, beside what it saves.
+A few minutes for two tables.  The first holds wall seconds, best of a few turns taken in turn; processes
+are counted with and without their start.  The second holds what the cache adds to a layer, beside
+what it saves.  ``python -m benchmarks.executors`` prints them alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from distributed import LocalCluster
 from safetensors.numpy import save_file
 
+from benchmarks.common import Options, Section, say
 from gate.spectra import Settings, convention, measure_layers
 from gate.spectra.cache import CacheFolder, LayerCache
 from gate.spectra.cache.tensor import digests_of
@@ -29,7 +30,7 @@ from gate.spectra.executors.local import measure_named
 from gate.weights import read_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gate.layer import WeightLayer
 
@@ -48,9 +49,18 @@ MODELS: Final[dict[str, list[tuple[int, ...]]]] = {
 }
 
 
-def say(line: str) -> None:
-    """Print a line of a table."""
-    print(line)  # noqa: T201 - a script
+TITLE: Final = "Threads, processes, Dask and the cache"
+_TEXT: Final = """
+One model on threads of a process (what `local` is), on processes that read their tensors themselves, and on
+Dask workers of this machine: wall seconds, best of a few turns taken in turn.
+"""
+
+
+def run(options: Options) -> Section:
+    """Compare executors, and price the cache."""
+    models = dict(list(MODELS.items())[:1]) if options.quick else MODELS
+    lines = [_TEXT, *compare_executors(models), *price_cache()]
+    return Section(TITLE, "\n".join(lines), (), ())
 
 
 def written(shapes: Sequence[tuple[int, ...]], folder: Path) -> tuple[WeightLayer, ...]:
@@ -95,15 +105,15 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def compare_executors() -> None:
-    """Print wall seconds by executor and model."""
-    say(f"| model | {WORKERS} threads | {WORKERS} processes | and their start | {WORKERS} Dask workers |")
-    say("|---|---|---|---|---|")
+def compare_executors(models: Mapping[str, list[tuple[int, ...]]]) -> Iterator[str]:
+    """Yield a table of wall seconds by executor and model."""
+    yield f"| model | {WORKERS} threads | {WORKERS} processes | and their start | {WORKERS} Dask workers |"
+    yield "|---|---|---|---|---|"
     start = seconds(lambda: started_pool().shutdown())
     cluster = LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=None)
     with started_pool() as pool, cluster:
         dask = Dask(cluster.scheduler_address.replace("tcp", "dask"))
-        for name, shapes in MODELS.items():
+        for name, shapes in models.items():
             with tempfile.TemporaryDirectory() as folder:
                 layers = written(shapes, Path(folder))
                 settings = replace(SETTINGS, jobs=WORKERS)
@@ -117,23 +127,23 @@ def compare_executors() -> None:
                     for _ in range(TURNS)
                 ]
             threads, processes, workers = (min(column) for column in zip(*turns, strict=True))
-            say(f"| {name} | {threads:.3f} | {processes:.3f} | {processes + start:.3f} | {workers:.3f} |")
+            yield f"| {name} | {threads:.3f} | {processes:.3f} | {processes + start:.3f} | {workers:.3f} |"
 
 
-def price_cache() -> None:
-    """Print, for one layer of each size, measuring against hashing, keeping and finding."""
-    say("\n| layer | N·M² | measure ms | hash ms | keep ms | find ms | hash GB/s |")
-    say("|---|---|---|---|---|---|---|")
+def price_cache() -> Iterator[str]:
+    """Yield, for one layer of each size, measuring against hashing, keeping and finding."""
+    yield "\n| layer | N·M² | measure ms | hash ms | keep ms | find ms | hash GB/s |"
+    yield "|---|---|---|---|---|---|---|"
     shapes = [(64, 64), (256, 128), (384, 384), (1536, 384), (1024, 1024), (2048, 2048)]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "cache").mkdir(mode=0o700)
         cache = LayerCache(CacheFolder(Path(folder, "cache")))
         cache.begin()
         for layer in sorted(written(shapes, Path(folder)), key=work):
-            _price(layer, cache)
+            yield _price(layer, cache)
 
 
-def _price(layer: WeightLayer, cache: LayerCache) -> None:
+def _price(layer: WeightLayer, cache: LayerCache) -> str:
     result = measure_named(layer, SETTINGS)
     _, digests = digests_of(layer)
     key = cache.key(layer, SETTINGS, digests)
@@ -147,9 +157,9 @@ def _price(layer: WeightLayer, cache: LayerCache) -> None:
     columns = " | ".join(f"{1000 * each:.2f}" for each in spent)
     rate = layer.parameters * 4 / spent[1] / 1e9
     name = "×".join(map(str, layer.shape))
-    say(f"| {name} | {work(layer):.1e} | {columns} | {rate:.2f} |")
+    return f"| {name} | {work(layer):.1e} | {columns} | {rate:.2f} |"
 
 
 if __name__ == "__main__":
-    compare_executors()
-    price_cache()
+    for line in (*compare_executors(MODELS), *price_cache()):
+        say(line)

@@ -1,9 +1,9 @@
 """Measure one block of a 1B model and say what models of 7B and 70B would cost on many workers.
 
-Run ``python -m benchmarks.scaling``; it takes about two minutes on one core and prints three tables: what
-was measured, how well the cost model predicts a larger matrix that was measured too, and what it
-predicts for whole models.  Times are processor seconds on one BLAS thread, so that other work on the
-machine disturbs them little.
+About two minutes on one core for three tables: what was measured, how well the cost model predicts a
+larger matrix that was measured too, and what it predicts for whole models.  Times are processor
+seconds on one BLAS thread, so that other work on the machine disturbs them little.
+``python -m benchmarks.scaling`` prints them alone.
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ from __future__ import annotations
 import heapq
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from benchmarks.common import Options, Section, say
 from gate.layer import WeightLayer
 from gate.spectra import Settings, convention
 from gate.spectra.cache.tensor import Held, tensor_digest
-from gate.spectra.lapack import backend
+from gate.spectra.lapack import blas_threads
 from gate.spectra.layer import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TITLE: Final = "Large models, many machines"
 
 Shape = tuple[int, int]
 
@@ -79,11 +85,6 @@ class CostModel:
         return self.gram * high * low**2 + self.eigenvalues * low**3
 
 
-def say(line: str) -> None:
-    """Print a line of a table."""
-    print(line)  # noqa: T201 - a script
-
-
 def measured_seconds(shape: Shape, turns: int) -> float:
     """Return the processor seconds of measuring one Gaussian matrix, the best of some turns."""
     values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
@@ -133,28 +134,36 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def main() -> None:
+def run(_: Options) -> Section:
     """Measure, fit, check and extrapolate."""
-    backend().set_threads(1)
-    say("Measured: one block of a 1B model, float32 storage, default metrics, one core.\n")
-    say("| matrices | shape | how many | seconds each |\n|---|---|---|---|")
+    return Section(TITLE, "\n".join(_tables()), (), ())
+
+
+def _tables() -> Iterator[str]:
+    with blas_threads().one():
+        yield from _measured_and_extrapolated()
+
+
+def _measured_and_extrapolated() -> Iterator[str]:
+    yield "Measured: one block of a 1B model, float32 storage, default metrics, one core.\n"
+    yield "| matrices | shape | how many | seconds each |\n|---|---|---|---|"
     measured = {}
     for name, (shape, count) in BLOCK.items():
         measured[shape] = measured_seconds(shape, turns=3)
-        say(f"| {name} | {shape[0]}×{shape[1]} | {count} | {measured[shape]:.2f} |")
+        yield f"| {name} | {shape[0]}×{shape[1]} | {count} | {measured[shape]:.2f} |"
     cost = fitted(measured)
     block = sum(measured[shape] * count for shape, count in BLOCK.values())
     rates = (1e-9 / cost.gram, 4e-9 / 3 / cost.eigenvalues)
-    say(
+    yield (
         f"\nThe block: {block:.1f} s. Fitted: {rates[0]:.0f} Gflop/s for the Gram product (N·M²), "
         f"{rates[1]:.0f} Gflop/s for the eigenvalues (4/3·M³).\n"
     )
     actual = measured_seconds(CHECK, turns=1)
-    say(f"Check: {CHECK[0]}×{CHECK[1]} measured {actual:.1f} s, predicted {cost(CHECK):.1f} s.\n")
+    yield f"Check: {CHECK[0]}×{CHECK[1]} measured {actual:.1f} s, predicted {cost(CHECK):.1f} s.\n"
     rate = hash_rate()
-    say(f"Measured: the client digests {rate / 1e9:.2f} GB/s on each of {READERS} threads.\n")
+    yield f"Measured: the client digests {rate / 1e9:.2f} GB/s on each of {READERS} threads.\n"
     columns = " | ".join(f"{workers} worker{'s' * (workers > 1)}" for workers in WORKERS)
-    say(
+    yield (
         f"Extrapolated.\n\n| model | matrices | core-hours | {columns} | largest matrix | client |\n"
         + "|---" * 8
         + "|"
@@ -164,11 +173,12 @@ def main() -> None:
         costs = [cost(shape) for shape in shapes]
         walls = " | ".join(duration(makespan(costs, workers)) for workers in WORKERS)
         client = sum(4 * rows * columns for rows, columns in shapes) / rate / READERS
-        say(
+        yield (
             f"| {model.name} | {len(shapes)} | {sum(costs) / 3600:.2f} | {walls} "
             f"| {duration(max(costs))} | {duration(client)} |"
         )
 
 
 if __name__ == "__main__":
-    main()
+    for line in _tables():
+        say(line)
