@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from gate.analysis.manifest import check_count, checked_path
 from gate.errors import ModelError, UnsafeModelError
@@ -73,6 +72,8 @@ def local_place(resolved: ResolvedSource) -> Path | None:
         return resolved.path
     parts = urlsplit(resolved.artifact_uri)
     if parts.scheme == "file" and (parts.hostname or "") in _LOCAL_HOSTS:
+        from urllib.request import url2pathname  # noqa: PLC0415 - loads ssl, for next to nothing
+
         root = Path(url2pathname(parts.path))
     elif "://" not in resolved.artifact_uri and len(parts.scheme) <= 1:
         root = Path(resolved.artifact_uri)

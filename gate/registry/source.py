@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from gate.errors import UsageError
 from gate.text import printable
@@ -123,6 +122,8 @@ def parse_source(text: str) -> Source:
         return PathSource(Path(text))
     kind, rest = scheme[1].lower(), text[scheme.end() :]
     if kind == "file":
+        from urllib.request import url2pathname  # noqa: PLC0415 - loads ssl, for next to nothing
+
         return PathSource(Path(url2pathname(urlsplit(text).path)))
     if kind not in {"models", "runs"}:
         raise _malformed(text, f"Download it and pass the path, or register it in MLflow. {_FORMS}")
