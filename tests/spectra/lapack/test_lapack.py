@@ -183,6 +183,9 @@ class Recorded:
     def eigenvalues(self, gram: Any) -> Any:
         raise NotImplementedError
 
+    def singular_values(self, matrix: Any) -> Any:
+        raise NotImplementedError
+
 
 def test_small_matrices_share_one_blas_thread_each_and_give_the_rest_back() -> None:
     backend = Recorded()
