@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
 from gate.plugins import enabled
@@ -15,55 +16,20 @@ if TYPE_CHECKING:
     from gate.weights.interface import Reader
 
 
-@cache
-def _safetensors() -> tuple[Reader, ...]:
-    from gate.weights.safetensors import SafetensorsReader  # noqa: PLC0415 - see `readers`
-
-    return (SafetensorsReader(),)
-
-
-@cache
-def _onnx() -> tuple[Reader, ...]:
-    from gate.weights.onnx import OnnxReader  # noqa: PLC0415
-
-    return (OnnxReader(),)
-
-
-@cache
-def _pytorch() -> tuple[Reader, ...]:
-    from gate.weights.pytorch import (  # noqa: PLC0415
-        Pt2Reader,
-        PytorchLegacyReader,
-        PytorchZipReader,
-        TorchScriptReader,
-    )
-
-    return (PytorchZipReader(), TorchScriptReader(), Pt2Reader(), PytorchLegacyReader())
-
-
-@cache
-def _keras() -> tuple[Reader, ...]:
-    from gate.weights.keras import KerasArchiveReader, KerasHdf5Reader  # noqa: PLC0415
-
-    return (KerasArchiveReader(), KerasHdf5Reader())
-
-
-@cache
-def _tensorflow() -> tuple[Reader, ...]:
-    from gate.weights.savedmodel import (  # noqa: PLC0415
-        CheckpointReader,
-        FrozenGraphReader,
-        SavedModelReader,
-    )
-
-    return (SavedModelReader(), FrozenGraphReader(), CheckpointReader())
-
-
-@cache
-def _of_plugins() -> tuple[Reader, ...]:
-    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415
-
-    return tuple(PluginReader(plugin) for plugin in enabled("readers"))
+_READERS: Final = (
+    ("gate.weights.safetensors", "SafetensorsReader"),
+    ("gate.weights.onnx", "OnnxReader"),
+    ("gate.weights.pytorch", "PytorchZipReader"),
+    ("gate.weights.pytorch", "TorchScriptReader"),
+    ("gate.weights.pytorch", "Pt2Reader"),
+    ("gate.weights.pytorch", "PytorchLegacyReader"),
+    ("gate.weights.keras", "KerasArchiveReader"),
+    ("gate.weights.keras", "KerasHdf5Reader"),
+    ("gate.weights.savedmodel", "SavedModelReader"),
+    ("gate.weights.savedmodel", "FrozenGraphReader"),
+    ("gate.weights.savedmodel", "CheckpointReader"),
+)
+"""Module and name of the reader of each format, in the order in which they are asked."""
 
 
 def readers() -> Iterator[Reader]:
@@ -76,8 +42,22 @@ def readers() -> Iterator[Reader]:
     gate.errors.UsageError
         A plugin that was named is not there.
     """
-    for family in (_safetensors, _onnx, _pytorch, _keras, _tensorflow, _of_plugins):
-        yield from family()
+    for module, name in _READERS:
+        yield _reader(module, name)
+    yield from _of_plugins()
+
+
+@cache
+def _reader(module: str, name: str) -> Reader:
+    reader: Reader = getattr(import_module(module), name)()
+    return reader
+
+
+@cache
+def _of_plugins() -> tuple[Reader, ...]:
+    from gate.weights.plugin_reader import PluginReader  # noqa: PLC0415 - as for the others
+
+    return tuple(PluginReader(plugin) for plugin in enabled("readers"))
 
 
 def reader_of(path: Path) -> Reader | None:
