@@ -82,7 +82,7 @@ def eigenvalues(
         values = np.empty((math.prod(stack.shape[:-2]), size))
 
         def solve(place: int) -> None:
-            values[place] = _single(stack[_index(stack, place)], precision, mend=mend)
+            values[place] = _single(stack[np.unravel_index(place, stack.shape[:-2])], precision, mend=mend)
 
         crew().run(partial(solve, place) for place in range(len(values)))
     if float32 and not np.isfinite(values).all():  # squares overflow single precision at 1e19
@@ -171,15 +171,10 @@ def _mend(
 
     def solve(place: int) -> None:
         with blas_threads().sized(columns):
-            values[place] = _singular(stack[_index(stack, place)])
+            values[place] = _singular(stack[np.unravel_index(place, stack.shape[:-2])])
 
     crew().run(partial(solve, place) for place in np.flatnonzero(matter.any(axis=1)).tolist())
     return Eigenvalues(values, near_singular=True)
-
-
-def _index(stack: NDArray[Any], place: int) -> tuple[np.intp, ...]:
-    """Return where the matrix number ``place`` of a stack lies."""
-    return tuple(np.unravel_index(place, stack.shape[:-2])) if stack.ndim > 2 else ()  # noqa: PLR2004
 
 
 def _mendable(shape: tuple[int, int], *, exact: bool) -> bool:
