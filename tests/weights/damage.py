@@ -1,11 +1,45 @@
-"""Damage done to the bytes of files."""
+"""Damage done to the bytes of files, and what a reader may answer to it."""
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from gate.errors import ModelError
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
+
+    from gate.weights.interface import ModelWeights, Reader
+
+
+def is_read(reader: Reader, path: Path) -> bool:
+    """Read everything; tell whether it could be. Anything raised but a ModelError fails the test."""
+    refused: ModelError | None = None
+    try:
+        read_all(reader.read(path, root=path.parent))
+    except ModelError as error:
+        refused = error
+    if refused is None:
+        return True
+    assert str(refused).startswith(path.name)
+    assert "\n" not in str(refused)
+    assert refused.hint
+    return False
+
+
+def read_all(found: ModelWeights) -> None:
+    """Read every layer's values."""
+    assert len({layer.name for layer in found.layers}) == len(found.layers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for layer in found.layers:
+            values = layer.read()
+            assert values.shape == layer.shape
+            assert values.dtype in {np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def mutated(data: bytes, chance: Random) -> bytes:
