@@ -5,9 +5,10 @@ A layer that cannot be measured still gets its row: nothing but None, a flag and
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gate.layer import WeightLayer
+
+Finish: TypeAlias = Callable[[], LayerResult]
+"""Fits and describes a layer whose eigenvalues are known."""
 
 _NO_FIT: Final = PowerLawFit(None, None, None, None, None, 0, 0)
 
@@ -59,28 +63,39 @@ def measure(layer: WeightLayer, settings: Settings) -> LayerResult:
     gate.errors.ResourceError
         A solver did not converge.
     """
-    reason = unmeasurable(layer, settings.convention)
-    if reason is not None:
-        flag = "outside-convention" if settings.convention.stored_whole else "not-a-matrix"
-        return LayerResult((_bare(layer, flag, reason),), {})
+    return start(layer, settings)()
+
+
+def start(layer: WeightLayer, settings: Settings) -> Finish:
+    """Do the linear algebra of :func:`measure`, and return what does the rest; raises as it does."""
+    why = unmeasurable(layer, settings.convention)
+    if why is not None:
+        return partial(_unmeasured, layer, settings, why)
+    solved = tuple((row, _solve(row, settings)) for row in rows(layer, settings.convention))
+    return partial(_describe, layer, solved, settings)
+
+
+def _unmeasured(layer: WeightLayer, settings: Settings, why: str) -> LayerResult:
+    flag = "outside-convention" if settings.convention.stored_whole else "not-a-matrix"
+    return LayerResult((_bare(layer, flag, why),), {})
+
+
+def _describe(
+    layer: WeightLayer, solved: tuple[tuple[Row, Eigenvalues], ...], settings: Settings
+) -> LayerResult:
     found: list[LayerMetrics] = []
     plots: dict[str, LayerPlot] = {}
-    for row in rows(layer, settings.convention):
-        metrics, drawn = _measure_row(layer, row, settings)
+    for row, spectra in solved:
+        metrics, drawn = _describe_row(layer, row, spectra, settings)
         found.append(metrics)
         if drawn is not None:
             plots[row.name] = drawn
     return LayerResult(tuple(found), plots)
 
 
-def row_seed(settings: Settings, name: str) -> int:
-    """Return the seed of a row's random numbers: of the settings' seed and its name, nothing else."""
-    digest = hashlib.sha256(f"{settings.seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "little")
-
-
-def _measure_row(layer: WeightLayer, row: Row, settings: Settings) -> tuple[LayerMetrics, LayerPlot | None]:
-    solved = _solve(row, settings)
+def _describe_row(
+    layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings
+) -> tuple[LayerMetrics, LayerPlot | None]:
     if not np.isfinite(solved.values).all():
         return _metrics(layer, row, flags=("not-finite",), reason=_count_not_finite(row)), None
     measured = _spectrum(layer, row, solved, settings)
@@ -118,19 +133,22 @@ def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Setti
     """Find the zeros of each matrix, pool the rest and fit it."""
     limits, dead = _limits(layer, row, solved, settings)
     values = solved.values * row.scale if row.scale != 1 else solved.values
-    positive = np.sort(values[values > limits[:, None]])
+    pooled, positive = values[0], values[values > limits[:, None]]
+    if len(values) > 1:  # the eigenvalues of one matrix are in order already
+        pooled = np.sort(values, axis=None)
+        positive.sort()
     fit, curve = fit_and_curve(positive, settings.convention, CURVE_POINTS)
     spectrum = Spectrum(
         name=row.name,
         matrices=row.matrices() if settings.groups - {"default"} else (),
-        eigenvalues=np.sort(values, axis=None),
+        eigenvalues=pooled,
         positive=positive,
-        per_matrix=tuple(values),
+        per_matrix=values,
         rows=row.rows,
         columns=row.columns,
         zero=float(limits.max()),
         fit=fit,
-        seed=row_seed(settings, row.name),
+        settings_seed=settings.seed,
         scale=row.scale,
         dtype=layer.dtype,
         quantisation_step=layer.quantisation_step,
@@ -152,21 +170,15 @@ def _limits(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return each matrix's zero threshold, in the spectrum's units, and which matrices are dead."""
     convention = settings.convention
-    totals, largest = solved.values.sum(axis=1).tolist(), solved.values[:, -1]
-    shape = (max(row.rows, row.columns), min(row.rows, row.columns))
-    limits = np.array(
-        [
-            threshold(
-                total,
-                top,
-                shape,
-                convention,
-                dtype=layer.dtype,
-                step=layer.quantisation_step,
-                float32=settings.float32,
-            )
-            for total, top in zip(totals, largest.tolist(), strict=True)
-        ]
+    totals, largest = solved.values.sum(axis=1), solved.values[:, -1]
+    limits = threshold(
+        totals,
+        largest,
+        (max(row.rows, row.columns), min(row.rows, row.columns)),
+        convention,
+        dtype=layer.dtype,
+        step=layer.quantisation_step,
+        float32=settings.float32,
     )
     if convention.zero == "absolute":
         return limits, np.zeros(len(limits), np.bool_)

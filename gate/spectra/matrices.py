@@ -180,7 +180,7 @@ def _convolution(name: str, tensor: NDArray[Any], groups: int, convention: Conve
     """Yield one row with every slice, or one row per slice; views, never copies."""
     out, into, *kernel = tensor.shape
     grouped = tensor.reshape(groups, out // groups, into, *kernel)
-    slices = np.moveaxis(grouped, (1, 2), (-2, -1))  # (groups, *kernel, out/groups, in/groups)
+    slices = grouped.transpose(0, *range(3, grouped.ndim), 1, 2)  # (groups, *kernel, out/groups, in/groups)
     scale = _conv_scale(convention, math.prod(kernel))
     if convention.pooled:
         yield _row(name, tensor.shape, slices, convention, scale)

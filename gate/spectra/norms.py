@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gate.spectra.spectrum import Spectrum
 
 _MACHINE: Final = 2.0**-52
+_LN_10: Final = math.log(10)
 
 
 def norms(spectrum: Spectrum, convention: Convention) -> dict[str, float | int | None]:
@@ -26,23 +27,23 @@ def norms(spectrum: Spectrum, convention: Convention) -> dict[str, float | int |
     eigenvalues = spectrum.eigenvalues
     largest = float(eigenvalues[-1])
     relative = eigenvalues / largest  # squares of 1e-77 would underflow
-    total = float(relative.sum())
+    total, sum_of_all = float(relative.sum()), float(eigenvalues.sum())
     alpha = spectrum.fit.alpha if spectrum.fit else None
     log_largest = math.log10(largest)
     rank, loss = _rank(spectrum, convention)
     second = float(relative[-2]) if len(relative) > 1 else 0.0
     return {
         "log_spectral_norm": log_largest,
-        "log_frobenius_norm": math.log10(float(eigenvalues.sum())),
+        "log_frobenius_norm": math.log10(sum_of_all),
         "log_alpha_schatten_norm": None if alpha is None else _log_power_sum(eigenvalues, alpha),
         "alpha_weighted": None if alpha is None else alpha * log_largest,
         "stable_rank": total,
         "matrix_rank": rank,
         "rank_loss": loss,
         "largest_singular_value": math.sqrt(largest),
-        "entropy": _entropy(spectrum, rank, convention.entropy_epsilon),
+        "entropy": _entropy(spectrum, sum_of_all, rank, convention.entropy_epsilon),
         "spectral_gap": 1 / second if second > 0 else None,
-        "participation_ratio": total**2 / float(np.square(relative).sum()),
+        "participation_ratio": total**2 / float(np.dot(relative, relative)),
         "scale_spread": _scale_spread(spectrum.per_matrix),
     }
 
@@ -56,8 +57,9 @@ def smallest_singular_value(spectrum: Spectrum) -> float:
 
 def _log_power_sum(eigenvalues: NDArray[np.float64], alpha: float) -> float:
     """Return log10 Σ λ^alpha without overflow; zeros contribute nothing."""
-    logs = alpha * np.log10(eigenvalues[eigenvalues > 0])
-    return float(logs[-1] + np.log10((10 ** (logs - logs[-1])).sum()))
+    logs = alpha * np.log(eigenvalues[eigenvalues > 0])
+    largest = float(logs[-1])
+    return (largest + math.log(float(np.exp(logs - largest).sum()))) / _LN_10
 
 
 def _rank(spectrum: Spectrum, convention: Convention) -> tuple[int, int]:
@@ -76,17 +78,19 @@ def _machine_rank(eigenvalues: NDArray[np.float64], longest: int) -> int:
     return int(np.count_nonzero(singular > singular[-1] * longest * _MACHINE))
 
 
-def _entropy(spectrum: Spectrum, rank: int, epsilon: float) -> float | None:
+def _entropy(spectrum: Spectrum, total: float, rank: int, epsilon: float) -> float | None:
     """Return -Σ p ln p / ln rank of p = λ/Σλ; None for rank 1 and below, where it is 0/0."""
     if rank <= 1:
         return None
     shares = spectrum.eigenvalues if epsilon else spectrum.positive
-    shares = shares / spectrum.eigenvalues.sum() + epsilon
+    shares = shares / total + epsilon
     return float(-(shares * np.log(shares)).sum() / math.log(rank + epsilon))
 
 
-def _scale_spread(per_matrix: tuple[NDArray[np.float64], ...]) -> float | None:
+def _scale_spread(per_matrix: NDArray[np.float64]) -> float | None:
     """Return the standard deviation, in decades, of the squared Frobenius norms of slices not dead."""
-    sums = np.array([values.sum() for values in per_matrix])
+    if len(per_matrix) == 1:
+        return None
+    sums = per_matrix.sum(axis=1)
     alive = sums[~dead_matrices(sums)]
     return float(np.log10(alive).std()) if len(alive) > 1 else None

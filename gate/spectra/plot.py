@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,7 +35,7 @@ def plot(
         counts=_counts(positive, edges),
         curve_x_min=() if curve is None else tuple(curve.x_min.tolist()),
         curve_ks_distance=() if curve is None else tuple(curve.ks_distance.tolist()),
-        shuffled=() if shuffled is None else _counts(shuffled, edges),
+        shuffled=() if shuffled is None else _counts(np.sort(shuffled), edges),
     )
 
 
@@ -42,15 +43,14 @@ def _edges(low: float, high: float, count: int) -> NDArray[np.float64]:
     if not high > low * (1 + 1e-9):
         return np.array([low * 0.9, high * 1.1])
     bins = min(MOST_BINS, max(_FEWEST_BINS, int(2 * np.cbrt(count))))
-    ends = np.log([low, high])
-    edges: NDArray[np.float64] = np.exp(ends[0] + (ends[1] - ends[0]) * (np.arange(bins + 1) / bins))
+    first, last = math.log(low), math.log(high)
+    edges: NDArray[np.float64] = np.exp(first + (last - first) / bins * np.arange(bins + 1))
     edges[0], edges[-1] = low, high
     return edges
 
 
-def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> tuple[int, ...]:
-    """Count values per bin, the last bin closed; values outside the edges are left out."""
-    ordered = np.sort(values)
-    places = np.searchsorted(ordered, edges)
-    places[-1] = np.searchsorted(ordered, edges[-1], side="right")
-    return tuple(np.diff(places).tolist())
+def _counts(ordered: NDArray[np.float64], edges: NDArray[np.float64]) -> tuple[int, ...]:
+    """Count ascending values per bin, the last bin closed; values outside the edges are left out."""
+    places = ordered.searchsorted(edges)
+    places[-1] = ordered.searchsorted(edges[-1], side="right")
+    return tuple((places[1:] - places[:-1]).tolist())

@@ -124,17 +124,35 @@ class Candidates:
         return self._distances(starts) if self.every is None else self.every[starts]
 
     def _distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-        result = np.full(len(starts), np.nan)
+        result = np.empty(len(starts))
         first = 0
         while first < len(starts):
-            low = int(starts[first])
-            rows = max(1, _BLOCK // (len(self.logs) - low))
-            block = starts[first : first + rows, None]
-            positions = np.arange(low, len(self.logs))
-            gap = self._gap(block, np.maximum(positions, block))
-            result[first : first + rows] = gap.max(axis=1)
+            rows = max(1, _BLOCK // (len(self.logs) - int(starts[first])))
+            self._gaps(starts[first : first + rows]).max(axis=1, out=result[first : first + rows])
             first += rows
         return result
+
+    def _gaps(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return |F - E| of the tails from ``starts``, ascending, at every index from the first one on.
+
+        What stands before a tail's start is 0.
+        """
+        size, low = len(self.logs), int(starts[0])
+        begin = starts[:, None]
+        exponent = 1 - self.alpha[begin]
+        origin = self.logs[begin]
+        fitted = self.logs[low:] - origin
+        np.maximum(fitted, 0, out=fitted)
+        fitted *= exponent
+        np.exp(fitted, out=fitted)
+        np.subtract(1, fitted, out=fitted)
+        if self.truncated:
+            fitted /= fitted[:, -1:].copy()
+        share = np.arange(low, size, dtype=np.float64) - begin
+        np.maximum(share, 0, out=share)
+        share /= size - begin
+        fitted -= share
+        return np.abs(fitted, out=fitted)
 
     def bounds(self, starts: NDArray[np.int64], positions: int) -> NDArray[np.float64]:
         """Return lower bounds of D: the largest gap at some positions of each tail."""

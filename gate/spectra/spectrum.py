@@ -8,6 +8,7 @@ not a field: binned over the edges of the row's plot).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +34,15 @@ class Spectrum:
     positive:
         Those that lie above their matrix's zero threshold, ascending.
     per_matrix:
-        The eigenvalues of each matrix by itself, ascending.
+        The eigenvalues of each of the k matrices by itself, ascending, shape (k, M).
     rows, columns:
         N and M.
     zero:
         Largest zero threshold among the matrices.
     fit:
         The power law fitted to ``positive``.
-    seed:
-        Seed for this row's random numbers: derived from the settings' seed and the row's name
-        alone, so that neither order nor number of workers changes a result.
+    settings_seed:
+        The seed of the settings, from which the row's own is made.
     scale:
         Factor the convention put on the squared singular values of ``matrices``.
     dtype:
@@ -55,12 +55,22 @@ class Spectrum:
     matrices: tuple[NDArray[Any], ...]
     eigenvalues: NDArray[np.float64]
     positive: NDArray[np.float64]
-    per_matrix: tuple[NDArray[np.float64], ...]
+    per_matrix: NDArray[np.float64]
     rows: int
     columns: int
     zero: float
     fit: PowerLawFit | None
-    seed: int
+    settings_seed: int
     scale: float = 1.0
     dtype: str = "float32"
     quantisation_step: float | None = None
+
+    @property
+    def seed(self) -> int:
+        """Seed for this row's random numbers.
+
+        It is derived from the settings' seed and the row's name alone, so that neither order nor
+        number of workers changes a result.
+        """
+        named = f"{self.settings_seed}\0{self.name}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.sha256(named).digest()[:8], "little")

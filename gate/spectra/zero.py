@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from gate.spectra.interface import Convention
@@ -38,23 +39,23 @@ def storage_known(dtype: str, step: float | None) -> bool:
 
 
 def threshold(
-    total: float,
-    largest: float,
+    total: NDArray[np.float64],
+    largest: NDArray[np.float64],
     shape: tuple[int, int],
     convention: Convention,
     *,
     dtype: str,
     step: float | None = None,
     float32: bool = False,
-) -> float:
-    """Return the value up to which an eigenvalue of one matrix counts as zero.
+) -> NDArray[np.float64]:
+    """Return the value up to which an eigenvalue of each matrix counts as zero.
 
     Parameters
     ----------
     total, largest:
-        Sum and maximum of the matrix's eigenvalues, without any convention's scale.
+        Sum and maximum of each matrix's eigenvalues, without any convention's scale, shape (k,).
     shape:
-        N and M of the matrix.
+        N and M of the matrices.
     convention:
         ``zero: absolute`` returns its fixed threshold.
     dtype:
@@ -71,13 +72,16 @@ def threshold(
     entry; the largest eigenvalue of such noise is σ²(√N + √M)², Marchenko-Pastur's upper edge.
     """
     if convention.zero == "absolute":
-        return convention.zero_threshold
+        return np.full(largest.shape, convention.zero_threshold)
     rows, columns = shape
     arithmetic = largest * (math.sqrt(columns) * SINGLE if float32 else zero_ratio(columns))
     if step is not None:
-        return max(arithmetic, step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2)
-    epsilon = STORAGE_EPSILON.get(dtype, SINGLE)
-    return max(arithmetic, epsilon**2 / 12 * total * (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2)
+        noise: Any = step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2
+    else:
+        spread = (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2
+        noise = STORAGE_EPSILON.get(dtype, SINGLE) ** 2 / 12 * spread * total
+    limits: NDArray[np.float64] = np.maximum(arithmetic, noise)
+    return limits
 
 
 def zero_ratio(columns: int) -> float:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_threads_without_a_layer_share_a_large_one(monkeypatch: pytest.MonkeyPat
         pytest.skip("numpy brings another BLAS here")
     monkeypatch.setattr(openblas, "TWO_STAGE", 300)
     monkeypatch.setattr(local, "TWO_STAGE", 300)
+    monkeypatch.setattr(local, "ALONE", 0)
     monkeypatch.setattr(tiled, "ROWS", 32)
     multiply, helpers = Blas.multiply, set[str]()
 
@@ -152,7 +154,8 @@ def test_the_largest_layers_begin_first() -> None:
     assert watched.read == ["90", "60", "30", "10"]
 
 
-def test_the_last_of_several_threads_begins_with_the_smallest_layers() -> None:
+def test_the_last_of_several_threads_begins_with_the_smallest_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "ALONE", 0)
     sizes = list(range(10, 90, 10))
     taken: dict[str, list[int]] = {}
     both = threading.Barrier(2)
@@ -172,6 +175,52 @@ def test_the_last_of_several_threads_begins_with_the_smallest_layers() -> None:
     largest, smallest = sorted(taken.values(), reverse=True)
     assert largest == sizes[::-1][: len(largest)]
     assert smallest == sizes[: len(smallest)]
+
+
+def test_a_tiny_model_needs_no_threads_and_a_larger_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: set[str] = set()
+
+    def reader(values: NDArray[Any]) -> Any:
+        def read() -> NDArray[Any]:
+            names.add(threading.current_thread().name)
+            return values
+
+        return read
+
+    def threads_of(size: int) -> set[str]:
+        names.clear()
+        values = gaussian(size, size)
+        layers = [replace(layer_of(values, name=str(index)), read=reader(values)) for index in range(8)]
+        measure_layers(layers, replace(GATE, jobs=2))
+        return set(names)
+
+    assert threads_of(40) == {threading.current_thread().name}
+    assert threads_of(200) == {"gate-layer-0", "gate-layer-1"}
+    monkeypatch.setattr(local, "ALONE", 0)
+    assert threads_of(40) <= {"gate-layer-0", "gate-layer-1"}
+
+
+def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layers = [layer_of(gaussian(90, 80, seed=seed), name=str(seed)) for seed in range(80)]
+    deliveries: list[int] = []
+
+    class Counting(SimpleQueue[Any]):
+        def put(self, item: Any, *rest: Any) -> None:
+            deliveries.append(len(item))
+            super().put(item, *rest)
+
+    monkeypatch.setattr(local, "ALONE", 0)
+    monkeypatch.setattr(local, "SimpleQueue", Counting)
+    together = measure_layers(layers, replace(GATE, jobs=1))
+    assert sum(deliveries) == len(layers) > 2 * len(deliveries)
+    assert max(deliveries) == 16
+    assert deliveries[-1] == 1  # towards the end nobody is kept waiting
+    deliveries.clear()
+    monkeypatch.setattr(local, "is_short", lambda *_: False)
+    assert measure_layers(layers, replace(GATE, jobs=1)) == together
+    assert deliveries == [1] * len(layers)
 
 
 def test_threads_without_a_layer_take_slices_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from gate.spectra import LayerMetrics, Settings, convention
 from gate.spectra.flags import FLAGS
-from gate.spectra.layer import measure, row_seed
+from gate.spectra.layer import measure
+from gate.spectra.spectrum import Spectrum
 from tests.spectra.layers import gaussian, layer_of, pareto, row_of, with_eigenvalues
 
 FIGURES = [
@@ -243,8 +244,11 @@ def test_plots_hold_the_spectrum_and_keep_to_their_size() -> None:
 
 
 def test_the_seed_of_a_row_depends_on_its_name_and_the_settings_seed_alone() -> None:
-    one, other = Settings(convention("gate-1"), seed=1), Settings(convention("paper"), seed=1, jobs=3)
-    assert row_seed(one, "a") == row_seed(other, "a")
-    assert row_seed(one, "a") != row_seed(one, "b")
-    assert row_seed(one, "a") != row_seed(Settings(convention("gate-1"), seed=2), "a")
-    assert row_seed(one, "\udcff") >= 0
+    def seed(name: str, settings_seed: int, largest: float = 1.0) -> int:
+        values = np.array([largest])
+        return Spectrum(name, (), values, values, values[None], 1, 1, 0.0, None, settings_seed).seed
+
+    assert seed("a", 1) == seed("a", 1, largest=2.0)
+    assert seed("a", 1) != seed("b", 1)
+    assert seed("a", 1) != seed("a", 2)
+    assert seed("\udcff", 1) >= 0

@@ -62,10 +62,11 @@ def test_an_unknown_storage_type_is_said_aloud() -> None:
 
 
 def test_the_formula() -> None:
-    found = threshold(1000.0, 50.0, (400, 100), GATE_1, dtype="float16")
+    total, largest = np.array([1000.0]), np.array([50.0])
+    found = threshold(total, largest, (400, 100), GATE_1, dtype="float16")
     assert found == pytest.approx((2**-10) ** 2 / 12 * 1000 * (1 / 20 + 1 / 10) ** 2)
-    arithmetic = threshold(1000.0, 50.0, (400, 100), GATE_1, dtype="float64")
+    arithmetic = threshold(total, largest, (400, 100), GATE_1, dtype="float64")
     assert arithmetic == pytest.approx(50 * 100 * 2**-52)
-    integers = threshold(1000.0, 50.0, (400, 100), GATE_1, dtype="int8", step=0.01)
+    integers = threshold(total, largest, (400, 100), GATE_1, dtype="int8", step=0.01)
     assert integers == pytest.approx(1e-4 / 12 * (20 + 10) ** 2)
-    assert threshold(1000.0, 50.0, (400, 100), WEIGHTWATCHER_0_7, dtype="float16") == 1e-5
+    assert threshold(total, largest, (400, 100), WEIGHTWATCHER_0_7, dtype="float16") == 1e-5

@@ -62,16 +62,16 @@ def windows(matrices: tuple[NDArray[Any], ...]) -> Iterator[NDArray[Any]]:
 
 def positive_eigenvalues(window: NDArray[Any], spectrum: Spectrum, settings: Settings) -> NDArray[np.float64]:
     """Return a window's eigenvalues above what counts as zero, in the units of the spectrum."""
-    values = eigenvalues(window[None], float32=settings.float32).values[0]
+    values = eigenvalues(window[None], float32=settings.float32).values
     limit = threshold(
-        float(values.sum()),
-        float(values[-1]),
+        values.sum(axis=1),
+        values[:, -1],
         (window.shape[0], window.shape[1]),
         settings.convention,
         dtype=spectrum.dtype,
         step=spectrum.quantisation_step,
         float32=settings.float32,
     )
-    scaled = values * spectrum.scale
+    scaled = values[0] * spectrum.scale
     absolute = settings.convention.zero == "absolute"
     return np.asarray(scaled[scaled > (limit if absolute else limit * spectrum.scale)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gate.spectra.cache.codec import decode, encode
 from gate.spectra.cache.key import layer_key, process_threads
 from gate.spectra.cache.tensor import digests_of
 from gate.spectra.executors.cost import is_trivial
-from gate.spectra.layer import measure
+from gate.spectra.layer import Finish, start
 from gate.spectra.matrices import unmeasurable
 
 if TYPE_CHECKING:
@@ -41,16 +42,19 @@ class LayerCache:
         """Take note of what enters the keys of this run; called before anything is measured."""
         self._threads = process_threads()
 
-    def measure(self, layer: WeightLayer, settings: Settings) -> LayerResult:
-        """Return the kept result, or measure and keep; raises as :func:`gate.spectra.layer.measure` does."""
+    def start(self, layer: WeightLayer, settings: Settings) -> Finish:
+        """Find the kept result, or do as :func:`gate.spectra.layer.start` does, and keep what comes of it."""
         if is_trivial(layer, settings) or unmeasurable(layer, settings.convention) is not None:
-            return measure(layer, settings)
+            return start(layer, settings)
         held, digests = digests_of(layer)
         key = self.key(layer, settings, digests)
         found = self.find(key, layer)
         if found is not None:
-            return found
-        result = measure(held, settings)
+            return partial(_given, found)
+        return partial(self._finish, key, layer, start(held, settings))
+
+    def _finish(self, key: str, layer: WeightLayer, finish: Finish) -> LayerResult:
+        result = finish()
         self.keep(key, layer, result)
         return result
 
@@ -76,3 +80,7 @@ class LayerCache:
         content = encode(result, layer)
         if content is not None:
             self._folder.write(key, content)
+
+
+def _given(found: LayerResult) -> LayerResult:
+    return found

@@ -87,7 +87,7 @@ def measure(spectra: NDArray[np.float64], rows: int, columns: int, tested: int |
 
 def of(spectrum: Spectrum) -> Bulk | None:
     """Measure a row; None where it has no bulk, or is a product of low rank, which has none."""
-    spectra = np.stack(spectrum.per_matrix)
+    spectra = spectrum.per_matrix
     rows, columns = spectrum.matrices[0].shape
     if spectra.shape[1] != columns or not np.isfinite(spectra).all():
         return None

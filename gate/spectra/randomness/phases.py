@@ -143,7 +143,7 @@ def decide(spectrum: Spectrum, fit: Bulk | None) -> dict[str, Any]:
     why = _undecidable(spectrum)
     if why is not None:
         return _undecided(why, {"eigenvalues": len(spectrum.eigenvalues)})
-    found = correlation(spectrum.matrices, np.stack(spectrum.per_matrix), spectrum.seed)
+    found = correlation(spectrum.matrices, spectrum.per_matrix, spectrum.seed)
     figures = _figures(spectrum, fit, found)
     collapsed = all(condition.holds(figures) for condition in CONDITIONS[0][1])
     if collapsed:
@@ -162,7 +162,7 @@ def _undecidable(spectrum: Spectrum) -> str | None:
         return "one column per matrix has no spectrum"
     if len(spectrum.eigenvalues) < FEWEST_EIGENVALUES:
         return f"fewer than {FEWEST_EIGENVALUES} eigenvalues"
-    if len(spectrum.per_matrix[0]) != spectrum.matrices[0].shape[1]:
+    if spectrum.per_matrix.shape[1] != spectrum.matrices[0].shape[1]:
         return "a product of low rank"
     if not np.isfinite(spectrum.eigenvalues).all():
         return "not all eigenvalues are finite"

@@ -18,7 +18,7 @@ from gate.spectra.cache.codec import decode, encode
 from gate.spectra.executors import Local
 from gate.spectra.executors.cost import TRIVIAL, work
 from gate.spectra.interface import GROUPS
-from gate.spectra.layer import measure
+from gate.spectra.layer import measure, start
 from gate.weights import read_weights
 from tests.models import fetch
 from tests.spectra.layers import gaussian, layer_of
@@ -40,9 +40,9 @@ class Counted:
 
         def counting(layer: WeightLayer, settings: Settings) -> Any:
             self.names.append(layer.name)
-            return measure(layer, settings)
+            return start(layer, settings)
 
-        monkeypatch.setattr(layers, "measure", counting)
+        monkeypatch.setattr(layers, "start", counting)
 
 
 def model(count: int = 6) -> list[WeightLayer]:
@@ -183,11 +183,11 @@ from gate.spectra.cache import CacheFolder, LayerCache, layers
 from gate.spectra.executors import Local
 from tests.spectra.cache.test_layers import GATE, model
 measured = []
-original = layers.measure
+original = layers.start
 def counting(layer, settings):
     measured.append(layer.name)
     return original(layer, settings)
-layers.measure = counting
+layers.start = counting
 kill_at = int(sys.argv[2])
 finished = []
 def progress(done, total):
