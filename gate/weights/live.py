@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gate.errors import UsageError
@@ -29,12 +30,22 @@ _SETTINGS: Final = (str, bytes, bool, int, float, complex, type(None))
 """Plain values that stand beside arrays in a state dict or a pytree and hold no weights."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LiveWeights:
-    """The weights of a model in memory, and the reader of each of its arrays, vectors too."""
+    """The arrays of a model in memory: the reader of each, vectors too, and what tells of some.
 
-    weights: ModelWeights
+    ``strange`` are the values that are no array.
+    """
+
     readers: Mapping[str, LiveReader]
+    told: Mapping[str, Teller]
+    strange: tuple[Skipped, ...]
+
+    @cached_property
+    def weights(self) -> ModelWeights:
+        """Which layers the arrays are; raises ModelError where the scales of integers cannot be read."""
+        described = from_arrays(self.readers, self.told)
+        return replace(described, skipped=(*described.skipped, *self.strange))
 
 
 def read_live(model: object) -> LiveWeights:
@@ -77,9 +88,7 @@ def _listed(named: Named) -> LiveWeights:
         arrays[free] = value
         if isinstance(found, _OfLayer):
             told[free] = found.tell
-    readers = live_readers(arrays)
-    weights = from_arrays(readers, told)
-    return LiveWeights(replace(weights, skipped=(*weights.skipped, *strange)), readers)
+    return LiveWeights(live_readers(arrays), told, tuple(strange))
 
 
 def _is_array(value: object) -> bool:

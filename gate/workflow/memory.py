@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ MEMORY: Final = "memory:"
 
 BASELINE: Final = "memory:baseline"
 """The specification of a baseline that is no file."""
+
+_WORTH_A_THREAD: Final = 1 << 18
+"""Array elements of which the digest takes longer than a thread takes to begin."""
 
 _Result = TypeVar("_Result")
 
@@ -62,11 +66,13 @@ def measure_live(
     from gate.weights import read_live  # noqa: PLC0415
 
     live = read_live(model)
-    digest = _beside(partial(arrays_digest, live.readers))
+    digest: Callable[[], str] = partial(arrays_digest, live.readers)
+    if sum(math.prod(reader.shape) for reader in live.readers.values()) >= _WORTH_A_THREAD:
+        digest = _beside(digest).result
     source = Source(uri=MEMORY, format=live.weights.format, digest="", files=())
     measuring = None if progress is None else partial(progress, "Measuring layers")
     analysis = analyze_weights(live.weights, source, settings, measuring, executor)
-    return replace(analysis, source=replace(source, digest=digest.result()))
+    return replace(analysis, source=replace(source, digest=digest()))
 
 
 def _beside(function: Callable[[], _Result]) -> Future[_Result]:

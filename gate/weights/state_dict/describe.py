@@ -68,7 +68,10 @@ def describe(tensors: Sequence[StoredTensor], *, ordered: bool = True) -> StateD
     skipped.sort(key=lambda item: position[item.name])
     names = unique_names((layer.name, layer.tensor) for layer in layers)
     return StateDictLayers(
-        layers=tuple(replace(layer, name=name) for layer, name in zip(layers, names, strict=True)),
+        layers=tuple(
+            layer if layer.name == name else replace(layer, name=name)
+            for layer, name in zip(layers, names, strict=True)
+        ),
         skipped=tuple(skipped),
         vectors=len(vectors),
         vector_parameters=sum(math.prod(weight.shape) for weight in vectors),
@@ -102,21 +105,16 @@ def claim_tied(weights: Mapping[str, Weight]) -> Claim:
     taken: list[str] = []
     skipped: list[Skipped] = []
     for weight in weights.values():
-        if len(weight.shape) < MATRIX or not _hashable(weight.read):
+        if len(weight.shape) < MATRIX:
             continue
-        earlier = first.setdefault((weight.shape, weight.read), weight.name)
+        try:
+            earlier = first.setdefault((weight.shape, weight.read), weight.name)
+        except TypeError:  # a reader that holds something mutable is never recognised as the same
+            continue
         if earlier != weight.name:
             taken.append(weight.name)
             skipped.append(weight.skipped(f"the same stored values as {earlier}", matrix=False))
     return Claim(frozenset(taken), skipped=tuple(skipped))
-
-
-def _hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:  # a reader that holds something mutable is never recognised as the same
-        return False
-    return True
 
 
 STAGES: Final[tuple[Callable[[Mapping[str, Weight]], Claim], ...]] = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from gate.layer import WeightLayer
 from gate.weights.state_dict.names import layer_name
@@ -14,6 +15,8 @@ from gate.weights.state_dict.values import Reshaped
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HALF: Final = re.compile("|".join(re.escape(half) for pair in LORA_PAIRS for half in pair))
+
 
 def claim_lora(weights: Mapping[str, Weight]) -> Claim:
     """Take the halves of low-rank adapters, A (r, in) and B (out, r), as one layer BA.
@@ -23,7 +26,7 @@ def claim_lora(weights: Mapping[str, Weight]) -> Claim:
     """
     claims: list[Claim] = []
     for weight in weights.values():
-        if weight.is_vector:  # the alpha of a pair, a magnitude vector
+        if weight.is_vector or _HALF.search(weight.name) is None:  # vectors: alpha of a pair, a magnitude
             continue
         for inner, outer in LORA_PAIRS:
             if _contains(weight.name, inner):

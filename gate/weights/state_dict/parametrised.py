@@ -61,7 +61,9 @@ PARAMETRISATIONS: Final = (
 
 def claim_parametrised(weights: Mapping[str, Weight]) -> Claim:
     """Take the parts of parametrised weights; return the weights the model multiplies with."""
-    tried = (_composed(weight, scheme, weights) for weight in weights.values() for scheme in PARAMETRISATIONS)
+    suffixes = tuple(scheme.suffix for scheme in PARAMETRISATIONS)
+    known = (weight for weight in weights.values() if weight.name.endswith(suffixes))
+    tried = (_composed(weight, scheme, weights) for weight in known for scheme in PARAMETRISATIONS)
     return merged(claim for claim in tried if claim is not None)
 
 

@@ -13,7 +13,7 @@ from gate.weights.state_dict.tables import PACKED, SCALED, PackedScheme, ScaledS
 from gate.weights.state_dict.values import Dequantised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _Scheme = TypeVar("_Scheme")
 
@@ -33,28 +33,37 @@ _BITS: Final = {
 
 def claim_scaled(weights: Mapping[str, Weight]) -> Claim:
     """Take eight-bit values that stand beside their scales; return them as the weights they mean."""
-    return _first_schemes(weights, SCALED, _scaled)
+    suffixes = tuple(scheme.suffix for scheme in SCALED)
+    named = (weight for weight in weights.values() if weight.name.endswith(suffixes))
+    eight_bits = (weight for weight in named if _has_eight_bits(weight))
+    return _first_schemes(eight_bits, weights, SCALED, _scaled)
 
 
 def claim_packed(weights: Mapping[str, Weight]) -> Claim:
     """Take values of fewer than eight bits with everything that belongs to them; none is measured."""
-    return _first_schemes(weights, PACKED, _packed)
+    suffixes = tuple(scheme.suffix for scheme in PACKED)
+    named = (weight for weight in weights.values() if weight.name.endswith(suffixes))
+    return _first_schemes(named, weights, PACKED, _packed)
+
+
+def _has_eight_bits(weight: Weight) -> bool:
+    return weight.dtype in _INT8 or weight.dtype.startswith("float8_")
 
 
 def _first_schemes(
+    candidates: Iterable[Weight],
     weights: Mapping[str, Weight],
     schemes: Sequence[_Scheme],
     claim: Callable[[Weight, _Scheme, Mapping[str, Weight]], Claim | None],
 ) -> Claim:
-    """Return, for each weight that one of the schemes knows, what the first such makes of it."""
-    tried = ((claim(weight, scheme, weights) for scheme in schemes) for weight in weights.values())
+    """Return, for each candidate that one of the schemes knows, what the first such makes of it."""
+    tried = ((claim(weight, scheme, weights) for scheme in schemes) for weight in candidates)
     firsts = (next((found for found in claims if found is not None), None) for claims in tried)
     return merged(found for found in firsts if found is not None)
 
 
 def _scaled(weight: Weight, scheme: ScaledScheme, weights: Mapping[str, Weight]) -> Claim | None:
-    eight_bits = weight.dtype in _INT8 or weight.dtype.startswith("float8_")
-    if weight.is_vector or not eight_bits or not weight.name.endswith(scheme.suffix):
+    if weight.is_vector or not weight.name.endswith(scheme.suffix):
         return None
     stem = weight.name.removesuffix(scheme.suffix)
     scale = weights.get(stem + scheme.scale)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gate.weights.interface import Skipped
 
 _INDEX_TYPES: Final = frozenset({"bool", "int16", "uint16", "int32", "uint32", "int64", "uint64"})
+_OF_NO_MATRIX: Final = tuple(pattern for _, patterns in tables.NOT_MATRICES for pattern in patterns)
 _CONVOLUTION_NAMES: Final = ("*conv*", "*filter*", "*kernel*", "*kernel:0", "*basis*")
 
 
@@ -40,10 +41,10 @@ def _empty(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
 
 
 def _not_a_matrix(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
-    for reason, patterns in tables.NOT_MATRICES:
-        if matches_any(weight.name, patterns):
-            return weight.skipped(reason, matrix=False)
-    return None
+    if not matches_any(weight.name, _OF_NO_MATRIX):
+        return None
+    reason = next(reason for reason, patterns in tables.NOT_MATRICES if matches_any(weight.name, patterns))
+    return weight.skipped(reason, matrix=False)
 
 
 def _norm_scale(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
