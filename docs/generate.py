@@ -25,10 +25,10 @@ def commands_page() -> str:
     """Return the help of every command, as a terminal of 100 columns shows it."""
     import typer  # noqa: PLC0415
 
-    from gate.cli.main import app  # noqa: PLC0415
+    from gate.cli.main import application  # noqa: PLC0415
 
     lines = [_MADE, "# Commands\n"]
-    for path, command in _walk(typer.main.get_command(app), "gate"):
+    for path, command in _walk(typer.main.get_command(application()), "gate"):
         context = command.make_context(
             path, [], resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
         )
@@ -109,7 +109,7 @@ def settings_page() -> str:
     """Return the table of environment variables: those of flags, and those of none."""
     import typer  # noqa: PLC0415
 
-    from gate.cli.main import app  # noqa: PLC0415
+    from gate.cli.main import application  # noqa: PLC0415
     from gate.cli.settings import GROUPS  # noqa: PLC0415
 
     lines = [_MADE, "# Settings\n", "Variables that are no flag's; an empty one counts as unset."]
@@ -119,7 +119,7 @@ def settings_page() -> str:
     lines += ["\n## Flags\n", "A flag on the command line goes before its variable.\n"]
     lines += ["| variable | flag |", "|---|---|"]
     uses: dict[str, list[str]] = {}
-    for path, command in _walk(typer.main.get_command(app), "gate"):
+    for path, command in _walk(typer.main.get_command(application()), "gate"):
         for parameter in command.params:
             if isinstance(getattr(parameter, "envvar", None), str):
                 flag = next((name for name in parameter.opts if name.startswith("--")), "the argument")

@@ -5,32 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from gate import __version__
-from gate.cli import (
-    analyze,
-    calibrate,
-    check,
-    compare,
-    convert,
-    db,
-    demo,
-    doctor,
-    history,
-    init,
-    keys,
-    override,
-    policy,
-    policy_push,
-    promote,
-    study,
-    verify,
-    waive,
-    watch,
-)
+from gate.cli.commands import add_commands
 from gate.cli.console import complain, say
 from gate.errors import ExitCode, GateError
 
@@ -38,33 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-app = typer.Typer(
-    name="gate",
-    help="A quality gate for the MLflow model registry: judges models by the spectra of their weights.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("analyze")(analyze.analyze)
-app.command("check")(check.check)
-app.command("promote")(promote.promote)
-app.command("compare")(compare.compare)
-app.command("convert")(convert.convert)
-app.command("history")(history.history)
-app.command("study")(study.study)
-app.command("calibrate")(calibrate.calibrate)
-app.command("waive")(waive.waive)
-app.command("override")(override.override)
-app.command("verify")(verify.verify)
-app.command("watch")(watch.watch)
-app.command("init")(init.init)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-policy.app.command("push")(policy_push.push)
-app.add_typer(policy.app, name="policy")
-app.add_typer(keys.app, name="keys")
-app.add_typer(db.app, name="db")
+
+def application(words: Sequence[str] | None = None) -> typer.Typer:
+    """Return the application with the command that ``words`` begin with, else with every command."""
+    app = typer.Typer(
+        name="gate",
+        help="A quality gate for the MLflow model registry: judges models by the spectra of their weights.",
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    add_commands(app, words)
+    return app
 
 
 def _show_version(*, wanted: bool) -> None:
@@ -73,7 +40,6 @@ def _show_version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     *,
     version: Annotated[
@@ -82,6 +48,10 @@ def _root(
     ] = False,
 ) -> None:
     """Judge registered models by the spectra of their weights; block what fails."""
+
+
+_COMPLETE: Final = "_GATE_COMPLETE"
+"""The variable in which a shell asks for completions; the words are then in others."""
 
 
 class _Terminated(BaseException):
@@ -100,9 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code (docs/reference/exit-codes.md)."""
-    words = None if arguments is None else list(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result = typer.main.get_command(app).main(args=words, prog_name="gate", standalone_mode=False)
+        app = application(None if _COMPLETE in os.environ else words)
+        result = typer.main.get_command(app).main(
+            args=None if arguments is None else words, prog_name="gate", standalone_mode=False
+        )
     except BaseException as error:  # noqa: BLE001 - the top-level guard: no crash may look like exit 1
         return int(_explain(error))
     if result == ExitCode.INTERRUPTED:  # Typer takes Ctrl-C for itself and says nothing

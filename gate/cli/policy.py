@@ -10,6 +10,7 @@ import typer
 
 from gate.cli import options
 from gate.cli.console import colored, deliver, progress
+from gate.cli.policy_push import push
 from gate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ def run_tests(
         report = run_policy_tests(tuple(files or ()), measuring, shown)
     deliver(render_tests(report, chosen, color=colored(output)), output)
     raise typer.Exit(int(ExitCode.PASSED if report.passed else ExitCode.BLOCKED))
+
+
+app.command("push")(push)
 
 
 def _loaded(files: list[str]) -> tuple[Policy, ...]:

@@ -23,11 +23,9 @@ from gate.spectra.plot import CURVE_POINTS, plot
 from gate.spectra.plugins import measure_plugins
 from gate.spectra.power_law import Curve, PowerLawFit, fit_and_curve
 from gate.spectra.spectrum import Spectrum
-from gate.spectra.zero import NO_SCALE, dead_matrices, storage_known, threshold, zero_ratio
+from gate.spectra.zero import NO_SCALE, least_alive, storage_known, zero_of, zero_ratio
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gate.layer import WeightLayer
 
 Finish: TypeAlias = Callable[[], LayerResult]
@@ -131,12 +129,15 @@ def _solve(row: Row, settings: Settings) -> Eigenvalues:
 
 def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings) -> _Measured:
     """Find the zeros of each matrix, pool the rest and fit it."""
+    largest: list[float] = solved.values[:, -1].tolist()
     limits, dead = _limits(layer, row, solved, settings)
     values = solved.values * row.scale if row.scale != 1 else solved.values
-    pooled, positive = values[0], values[values > limits[:, None]]
-    if len(values) > 1:  # the eigenvalues of one matrix are in order already
+    if len(values) == 1:  # its eigenvalues are in order
+        pooled = values[0]
+        positive = pooled[pooled.searchsorted(limits[0], side="right") :]
+    else:
         pooled = np.sort(values, axis=None)
-        positive.sort()
+        positive = np.sort(values[values > np.array(limits)[:, None]])
     fit, curve = fit_and_curve(positive, settings.convention, CURVE_POINTS)
     spectrum = Spectrum(
         name=row.name,
@@ -146,7 +147,7 @@ def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Setti
         per_matrix=values,
         rows=row.rows,
         columns=row.columns,
-        zero=float(limits.max()),
+        zero=max(limits),
         fit=fit,
         settings_seed=settings.seed,
         scale=row.scale,
@@ -155,9 +156,9 @@ def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Setti
     )
     by_rounding = settings.convention.zero == "rounding"
     noticed = {
-        "no-scale": by_rounding and float(solved.values[:, -1].max()) < NO_SCALE,
+        "no-scale": by_rounding and max(largest) < NO_SCALE,
         "constant": len(positive) == 1 and _is_constant(row),
-        "dead-slice": bool(dead.any()) and len(dead) > 1,
+        "dead-slice": dead and len(values) > 1,
         "near-singular": solved.near_singular,
         "unknown-rounding": by_rounding and not storage_known(layer.dtype, layer.quantisation_step),
     }
@@ -167,23 +168,22 @@ def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Setti
 
 def _limits(
     layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return each matrix's zero threshold, in the spectrum's units, and which matrices are dead."""
-    convention = settings.convention
-    totals, largest = solved.values.sum(axis=1), solved.values[:, -1]
-    limits = threshold(
-        totals,
-        largest,
+) -> tuple[list[float], bool]:
+    """Return each matrix's zero threshold, in the spectrum's units, and whether one of them is dead."""
+    zero = zero_of(
         (max(row.rows, row.columns), min(row.rows, row.columns)),
-        convention,
+        settings.convention,
         dtype=layer.dtype,
         step=layer.quantisation_step,
         float32=settings.float32,
     )
-    if convention.zero == "absolute":
-        return limits, np.zeros(len(limits), np.bool_)
-    dead = dead_matrices(largest)
-    return np.where(dead, np.maximum(limits, largest), limits) * row.scale, dead
+    totals, largest = solved.values.sum(axis=1).tolist(), solved.values[:, -1].tolist()
+    limits = [zero.limit(total, top) for total, top in zip(totals, largest, strict=True)]
+    if settings.convention.zero == "absolute":
+        return limits, False
+    alive = least_alive(max(largest))
+    whole = [max(limit, top) if top < alive else limit for limit, top in zip(limits, largest, strict=True)]
+    return [limit * row.scale for limit in whole], min(largest) < alive
 
 
 def _fit_fields(spectrum: Spectrum) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gate.spectra.zero import dead_matrices
+from gate.spectra.zero import least_alive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,5 +92,5 @@ def _scale_spread(per_matrix: NDArray[np.float64]) -> float | None:
     if len(per_matrix) == 1:
         return None
     sums = per_matrix.sum(axis=1)
-    alive = sums[~dead_matrices(sums)]
+    alive = sums[sums >= least_alive(float(sums.max()))]
     return float(np.log10(alive).std()) if len(alive) > 1 else None

@@ -112,68 +112,59 @@ class Candidates:
 
     def distance(self, start: int) -> float:
         """Return D of one candidate, exactly."""
-        exponent = 1 - self.alpha[start]
         tail = len(self.logs) - start
-        fitted = 1 - np.exp(exponent * (self.logs[start:] - self.logs[start]))
-        if self.truncated:
-            fitted /= fitted[-1]
-        return float(np.abs(fitted - np.arange(tail) / tail).max())
+        gap = self._beyond(self.logs[start:] - self.logs[start], start)
+        gap -= np.arange(tail, 0, -1.0) / tail
+        return float(np.abs(gap, out=gap).max())
 
     def distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return D of several candidates, NaN where ``alpha`` is."""
         return self._distances(starts) if self.every is None else self.every[starts]
 
     def _distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return D of several candidates, ascending, some at a time."""
         result = np.empty(len(starts))
-        first = 0
+        size, first = len(self.logs), 0
         while first < len(starts):
-            rows = max(1, _BLOCK // (len(self.logs) - int(starts[first])))
-            self._gaps(starts[first : first + rows]).max(axis=1, out=result[first : first + rows])
-            first += rows
+            low = int(starts[first])
+            some = starts[first : first + max(1, _BLOCK // (size - low))]
+            excess = np.subtract.outer(self.logs[low:], self.logs[some])
+            gap = self._beyond(np.maximum(excess, 0, out=excess), some)
+            share = np.divide.outer(np.arange(size - low, 0, -1.0), size - some)
+            gap -= np.minimum(share, 1, out=share)  # before a tail's start both are 1
+            np.abs(gap, out=gap).max(axis=0, out=result[first : first + len(some)])
+            first += len(some)
         return result
-
-    def _gaps(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return |F - E| of the tails from ``starts``, ascending, at every index from the first one on.
-
-        What stands before a tail's start is 0.
-        """
-        size, low = len(self.logs), int(starts[0])
-        begin = starts[:, None]
-        exponent = 1 - self.alpha[begin]
-        origin = self.logs[begin]
-        fitted = self.logs[low:] - origin
-        np.maximum(fitted, 0, out=fitted)
-        fitted *= exponent
-        np.exp(fitted, out=fitted)
-        np.subtract(1, fitted, out=fitted)
-        if self.truncated:
-            fitted /= fitted[:, -1:].copy()
-        share = np.arange(low, size, dtype=np.float64) - begin
-        np.maximum(share, 0, out=share)
-        share /= size - begin
-        fitted -= share
-        return np.abs(fitted, out=fitted)
 
     def bounds(self, starts: NDArray[np.int64], positions: int) -> NDArray[np.float64]:
         """Return lower bounds of D: the largest gap at some positions of each tail."""
         share = (np.arange(positions) + 0.5) / positions
         result = np.empty(len(starts))
-        rows = max(1, _BLOCK // positions)
-        for first in range(0, len(starts), rows):
-            block = starts[first : first + rows, None]
-            offsets = ((len(self.logs) - block) * share).astype(np.int64)
-            result[first : first + rows] = self._gap(block, block + offsets).max(axis=1)
+        columns = max(1, _BLOCK // positions)
+        for first in range(0, len(starts), columns):
+            some = starts[first : first + columns]
+            tails = len(self.logs) - some
+            offsets = np.multiply.outer(share, tails).astype(np.int64)
+            excess = self.logs[some + offsets]
+            excess -= self.logs[some]
+            gap = self._beyond(excess, some)
+            gap -= 1 - offsets / tails
+            np.abs(gap, out=gap).max(axis=0, out=result[first : first + columns])
         return result
 
-    def _gap(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return |F - E| of the tails from ``starts`` (a column) at the indices ``ends``."""
+    def _beyond(self, excess: NDArray[np.float64], starts: NDArray[np.int64] | int) -> NDArray[np.float64]:
+        """Return 1 - F, the fitted share beyond some positions of the tails from ``starts``.
+
+        ``excess`` holds log λ - log x_min there, shape (positions, starts), and is overwritten.
+        """
         exponent = 1 - self.alpha[starts]
-        origin = self.logs[starts]
-        fitted = 1 - np.exp(exponent * (self.logs[ends] - origin))
+        excess *= exponent
+        beyond = np.exp(excess, out=excess)
         if self.truncated:
-            fitted /= 1 - np.exp(exponent * (self.logs[-1] - origin))
-        gap: NDArray[np.float64] = np.abs(fitted - (ends - starts) / (len(self.logs) - starts))
-        return gap
+            beyond -= 1
+            beyond /= 1 - np.exp(exponent * (self.logs[-1] - self.logs[starts]))
+            beyond += 1
+        return beyond
 
     @cached_property
     def usable(self) -> NDArray[np.intp]:

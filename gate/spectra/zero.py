@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gate.spectra.interface import Convention
 
 STORAGE_EPSILON: Final = {
@@ -38,26 +35,38 @@ def storage_known(dtype: str, step: float | None) -> bool:
     return step is not None or dtype in STORAGE_EPSILON
 
 
-def threshold(
-    total: NDArray[np.float64],
-    largest: NDArray[np.float64],
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """The value up to which an eigenvalue of a matrix counts as zero.
+
+    It is the largest of ``fixed``, ``of_largest``·λ_max and ``of_total``·Σλ.
+    """
+
+    fixed: float = 0.0
+    of_largest: float = 0.0
+    of_total: float = 0.0
+
+    def limit(self, total: float, largest: float) -> float:
+        """Return it for a matrix with this sum and maximum of eigenvalues."""
+        return max(self.fixed, self.of_largest * largest, self.of_total * total)
+
+
+def zero_of(
     shape: tuple[int, int],
     convention: Convention,
     *,
     dtype: str,
     step: float | None = None,
     float32: bool = False,
-) -> NDArray[np.float64]:
-    """Return the value up to which an eigenvalue of each matrix counts as zero.
+) -> Zero:
+    """Return what counts as zero in matrices of one layer.
 
     Parameters
     ----------
-    total, largest:
-        Sum and maximum of each matrix's eigenvalues, without any convention's scale, shape (k,).
     shape:
         N and M of the matrices.
     convention:
-        ``zero: absolute`` returns its fixed threshold.
+        ``zero: absolute`` has its fixed threshold.
     dtype:
         Storage type; one that is not known counts as float32.
     step:
@@ -70,18 +79,16 @@ def threshold(
     Convention ``gate-1``: λ_max·M·eps is what the eigenvalues themselves are exact to.  Rounding
     adds an independent error of variance (eps²/12)·w² (floats) or step²/12 (integers) to each
     entry; the largest eigenvalue of such noise is σ²(√N + √M)², Marchenko-Pastur's upper edge.
+    Sums and maxima are those of eigenvalues without any convention's scale.
     """
     if convention.zero == "absolute":
-        return np.full(largest.shape, convention.zero_threshold)
+        return Zero(fixed=convention.zero_threshold)
     rows, columns = shape
-    arithmetic = largest * (math.sqrt(columns) * SINGLE if float32 else zero_ratio(columns))
+    arithmetic = math.sqrt(columns) * SINGLE if float32 else zero_ratio(columns)
     if step is not None:
-        noise: Any = step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2
-    else:
-        spread = (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2
-        noise = STORAGE_EPSILON.get(dtype, SINGLE) ** 2 / 12 * spread * total
-    limits: NDArray[np.float64] = np.maximum(arithmetic, noise)
-    return limits
+        return Zero(step**2 / 12 * (math.sqrt(rows) + math.sqrt(columns)) ** 2, arithmetic)
+    spread = (1 / math.sqrt(rows) + 1 / math.sqrt(columns)) ** 2
+    return Zero(0.0, arithmetic, STORAGE_EPSILON.get(dtype, SINGLE) ** 2 / 12 * spread)
 
 
 def zero_ratio(columns: int) -> float:
@@ -89,13 +96,12 @@ def zero_ratio(columns: int) -> float:
     return columns * DOUBLE
 
 
-def dead_matrices(largest: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which slices have no scale, of their own or beside the layer's largest slice.
+def least_alive(largest: float) -> float:
+    """Return the largest eigenvalue below which a matrix has no scale.
 
-    ``largest`` holds the largest eigenvalue of each slice, shape (slices,).
+    That is of its own, or beside ``largest``, the largest of the layer's other matrices.
     """
-    dead: NDArray[np.bool_] = largest < max(NO_SCALE, float(largest.max()) * SINGLE**2)
-    return dead
+    return max(NO_SCALE, largest * SINGLE**2)
 
 
 def resolution(shape: tuple[int, int]) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 from gate.spectra.conventions import GATE_1, WEIGHTWATCHER_0_7
-from gate.spectra.zero import STORAGE_EPSILON, threshold
+from gate.spectra.zero import STORAGE_EPSILON, zero_of
 from tests.spectra.layers import gaussian, layer_of, row_of
+
+if TYPE_CHECKING:
+    from gate.spectra.interface import Convention
 
 STORED = {
     "float64": np.float64,
@@ -62,11 +67,10 @@ def test_an_unknown_storage_type_is_said_aloud() -> None:
 
 
 def test_the_formula() -> None:
-    total, largest = np.array([1000.0]), np.array([50.0])
-    found = threshold(total, largest, (400, 100), GATE_1, dtype="float16")
-    assert found == pytest.approx((2**-10) ** 2 / 12 * 1000 * (1 / 20 + 1 / 10) ** 2)
-    arithmetic = threshold(total, largest, (400, 100), GATE_1, dtype="float64")
-    assert arithmetic == pytest.approx(50 * 100 * 2**-52)
-    integers = threshold(total, largest, (400, 100), GATE_1, dtype="int8", step=0.01)
-    assert integers == pytest.approx(1e-4 / 12 * (20 + 10) ** 2)
-    assert threshold(total, largest, (400, 100), WEIGHTWATCHER_0_7, dtype="float16") == 1e-5
+    def limit(convention: Convention, dtype: str, step: float | None = None) -> float:
+        return zero_of((400, 100), convention, dtype=dtype, step=step).limit(total=1000.0, largest=50.0)
+
+    assert limit(GATE_1, "float16") == pytest.approx((2**-10) ** 2 / 12 * 1000 * (1 / 20 + 1 / 10) ** 2)
+    assert limit(GATE_1, "float64") == pytest.approx(50 * 100 * 2**-52)
+    assert limit(GATE_1, "int8", step=0.01) == pytest.approx(1e-4 / 12 * (20 + 10) ** 2)
+    assert limit(WEIGHTWATCHER_0_7, "float16") == 1e-5

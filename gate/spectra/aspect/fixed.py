@@ -18,7 +18,7 @@ import numpy as np
 from gate.spectra.eigenvalues import eigenvalues
 from gate.spectra.lapack import crew
 from gate.spectra.power_law import fit
-from gate.spectra.zero import threshold
+from gate.spectra.zero import zero_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,16 +62,15 @@ def windows(matrices: tuple[NDArray[Any], ...]) -> Iterator[NDArray[Any]]:
 
 def positive_eigenvalues(window: NDArray[Any], spectrum: Spectrum, settings: Settings) -> NDArray[np.float64]:
     """Return a window's eigenvalues above what counts as zero, in the units of the spectrum."""
-    values = eigenvalues(window[None], float32=settings.float32).values
-    limit = threshold(
-        values.sum(axis=1),
-        values[:, -1],
+    values = eigenvalues(window[None], float32=settings.float32).values[0]
+    zero = zero_of(
         (window.shape[0], window.shape[1]),
         settings.convention,
         dtype=spectrum.dtype,
         step=spectrum.quantisation_step,
         float32=settings.float32,
     )
-    scaled = values[0] * spectrum.scale
+    limit = zero.limit(float(values.sum()), float(values[-1]))
+    scaled = values * spectrum.scale
     absolute = settings.convention.zero == "absolute"
     return np.asarray(scaled[scaled > (limit if absolute else limit * spectrum.scale)])
