@@ -1,14 +1,14 @@
-"""The commands, each imported when it is the one asked for: ``gate analyze`` must not pay for twenty others."""
+"""The commands; each is imported when it is asked for, so that none pays for the others."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-import typer
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import typer
 
 _VERBS: Final = (
     "analyze",
@@ -34,7 +34,7 @@ _GROUPS: Final = ("policy", "keys", "db")
 
 
 def add_commands(app: typer.Typer, words: Sequence[str] | None) -> None:
-    """Add to ``app`` the command that ``words`` begin with, or every one if they begin with none or are None."""
+    """Add to ``app`` the command that ``words`` begin with; where they begin with none, every command."""
     chosen = words[0] if words else None
     if chosen not in {*_VERBS, *_GROUPS}:
         chosen = None
