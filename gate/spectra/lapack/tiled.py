@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gate.spectra.lapack.blas import spaced_zeros
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -66,9 +68,9 @@ class _Reduction:
         self._blas, self._crew = blas, crew
         self._matrix, self._width = matrix, width
         size = len(matrix)
-        self._reflectors_first = np.empty((size, 2 * width), matrix.dtype, order="F")
-        self._reflectors_last = np.empty_like(self._reflectors_first)
-        self._product = np.empty((size, width), matrix.dtype, order="F")
+        self._reflectors_first = spaced_zeros(size, 2 * width, matrix.dtype)
+        self._reflectors_last = spaced_zeros(size, 2 * width, matrix.dtype)
+        self._product = spaced_zeros(size, width, matrix.dtype)
         self._triangle = np.zeros((width, width), matrix.dtype, order="F")
 
     def run(self) -> None:

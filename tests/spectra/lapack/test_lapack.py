@@ -51,6 +51,25 @@ def test_gram(
         np.testing.assert_allclose(found, np.tril(expected), rtol=tolerance, atol=tolerance * 100)
 
 
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [100, 128, 384, 512])
+def test_columns_of_a_gram_matrix_do_not_begin_at_conflicting_addresses(
+    size: int, precision: type[np.floating[Any]]
+) -> None:
+    backend = openblas()
+    matrix = gaussian(size + 9, size).astype(np.float32)
+    gram = backend.gram(matrix, precision)
+    assert gram.shape == (size, size)
+    assert gram.strides[0] == gram.itemsize
+    assert gram.strides[1] % 1024
+    assert gram.strides[1] - size * gram.itemsize in {0, 64}
+    expected = np.linalg.eigvalsh(matrix.astype(np.float64).T @ matrix.astype(np.float64))
+    tolerance = 1e-11 if precision is np.float64 else 1e-4
+    for solve in (backend.one_stage, lambda square: backend.two_stage(square, 16)):
+        found = solve(backend.gram(matrix, precision))
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * expected[-1])
+
+
 def test_gram_of_a_strided_view_in_many_panels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gate.spectra.lapack.openblas._PANEL_BYTES", 1)
     matrix = gaussian(400, 30, 2).astype(np.float32)[:, :, 1]
