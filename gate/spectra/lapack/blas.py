@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from gate.errors import ResourceError
-from gate.spectra.lapack.library import ONE_CHARACTER, Library, character, integer
+from gate.spectra.lapack.library import ONE_CHARACTER, Library, address, character, integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +150,7 @@ class Blas:
 
 def _place(matrix: Matrix) -> tuple[Any, Any]:
     """Return address and leading dimension (whose stride says nothing where there is one column)."""
-    return ctypes.c_void_p(matrix.ctypes.data), integer(leading(matrix))
+    return address(matrix), integer(leading(matrix))
 
 
 def leading(matrix: Matrix) -> int:

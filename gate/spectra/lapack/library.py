@@ -59,7 +59,7 @@ def character(value: bytes) -> Any:
 
 def address(array: NDArray[Any]) -> Any:
     """Return the address of an array's first element; the caller keeps the array alive."""
-    return array.ctypes.data_as(ctypes.c_void_p)
+    return ctypes.c_void_p(array.ctypes.data)
 
 
 def find() -> Library | None:
