@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from gate.errors import UsageError
 from gate.text import printable
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 Family = Literal["readers", "metrics", "formats"]
 
@@ -80,6 +82,8 @@ def _find(word: str) -> Plugin:
             f"{SETTING} names {printable(word)!r}, which is no plugin",
             hint="Write FAMILY:NAME with one of the families " + ", ".join(get_args(Family)) + ".",
         )
+    from importlib import metadata  # noqa: PLC0415 - takes 20 ms, and few name a plugin
+
     offered = tuple(metadata.entry_points(group=f"gate.{family}"))
     found = {_described(family, entry) for entry in offered if entry.name == name}
     if len(found) == 1:
@@ -102,6 +106,8 @@ def _described(family: Family, entry: metadata.EntryPoint) -> Plugin:
 
 @cache
 def _load(plugin: Plugin) -> Any:
+    from importlib import metadata  # noqa: PLC0415 - as above
+
     for entry in metadata.entry_points(group=f"gate.{plugin.family}", name=plugin.name):
         if _described(plugin.family, entry) == plugin:
             try:

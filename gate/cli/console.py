@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ def deliver(text: str, output: Path | None) -> None:
 
 
 def _write_atomically(output: Path, text: str) -> None:
+    import tempfile  # noqa: PLC0415 - what goes to stdout does not need it
+
     handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:

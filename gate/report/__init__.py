@@ -11,24 +11,17 @@ format escapes them for its medium.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Literal, get_args
-
-from typing_extensions import assert_never
 
 from gate.errors import UsageError
 from gate.plugins import enabled
-from gate.report.csv import CsvFormat
-from gate.report.github import GithubFormat
-from gate.report.gitlab import GitlabFormat
-from gate.report.html import HtmlFormat
-from gate.report.json import JsonFormat, load_analysis, load_report, load_verdict
-from gate.report.junit import JunitFormat
-from gate.report.markdown import MarkdownFormat
-from gate.report.sarif import SarifFormat
-from gate.report.text import TextFormat
+from gate.report.json import load_analysis, load_report, load_verdict
 from gate.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gate.analysis.interface import Analysis
     from gate.policy.interface import Verdict
     from gate.report.interface import Format
@@ -36,17 +29,18 @@ if TYPE_CHECKING:
 FormatName = Literal["text", "json", "csv", "junit", "sarif", "markdown", "html", "github", "gitlab"]
 """Our own names that ``--format`` accepts; plugins add theirs."""
 
-FORMATS: Final[tuple[Format, ...]] = (
-    TextFormat(),
-    JsonFormat(),
-    CsvFormat(),
-    JunitFormat(),
-    SarifFormat(),
-    MarkdownFormat(),
-    HtmlFormat(),
-    GithubFormat(),
-    GitlabFormat(),
-)
+_FORMATS: Final[Mapping[FormatName, str]] = {
+    "text": "TextFormat",
+    "json": "JsonFormat",
+    "csv": "CsvFormat",
+    "junit": "JunitFormat",
+    "sarif": "SarifFormat",
+    "markdown": "MarkdownFormat",
+    "html": "HtmlFormat",
+    "github": "GithubFormat",
+    "gitlab": "GitlabFormat",
+}
+"""Class of each format, in the module of its name; imported when it is asked for."""
 
 
 def get_format(name: str, *, color: bool = False, width: int = 500) -> Format:
@@ -57,9 +51,11 @@ def get_format(name: str, *, color: bool = False, width: int = 500) -> Format:
     gate.errors.UsageError
         There is none of that name, neither ours nor of a plugin that was named.
     """
-    for known in get_args(FormatName):
+    for known, kind in _FORMATS.items():
         if name == known:
-            return _own_format(known, color=color, width=width)
+            form = getattr(import_module(f"gate.report.{known}"), kind)
+            own: Format = form(color=color, width=width) if known == "text" else form()
+            return own
     for plugin in enabled("formats"):
         if name == plugin.name:
             found: Format = plugin.load()
@@ -67,32 +63,6 @@ def get_format(name: str, *, color: bool = False, width: int = 500) -> Format:
     raise UsageError(
         f"there is no format {printable(repr(name))}", hint=f"use one of: {', '.join(format_names())}"
     )
-
-
-def _own_format(  # noqa: PLR0911 - an arm per format, which mypy checks to be all of them
-    name: FormatName, *, color: bool, width: int
-) -> Format:
-    match name:
-        case "text":
-            return TextFormat(color=color, width=width)
-        case "json":
-            return JsonFormat()
-        case "csv":
-            return CsvFormat()
-        case "junit":
-            return JunitFormat()
-        case "sarif":
-            return SarifFormat()
-        case "markdown":
-            return MarkdownFormat()
-        case "html":
-            return HtmlFormat()
-        case "github":
-            return GithubFormat()
-        case "gitlab":
-            return GitlabFormat()
-        case _:
-            assert_never(name)
 
 
 def format_names() -> tuple[str, ...]:
@@ -129,7 +99,6 @@ def render_analysis(analysis: Analysis, name: str, *, color: bool = False, width
 
 
 __all__ = [
-    "FORMATS",
     "FormatName",
     "format_name",
     "format_names",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from gate.report import FORMATS, FormatName
+from gate.report import FormatName, get_format
 from gate.workflow.demo import damaged_copy
 from tests.cli.command import GATE, environment, gate
 from tests.models import fetch
@@ -26,7 +26,7 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     folder = tmp_path_factory.mktemp("direct")
     sound = fetch("silero-vad", "6.2.0", "silero_vad/data/silero_vad.onnx")
     damaged = damaged_copy(sound, folder / "model.onnx")[0]
-    files = {entry.name: folder / f"report{entry.suffix}" for entry in FORMATS}
+    files = {name: folder / f"report{get_format(name).suffix}" for name in NAMES}
     wanted = [word for name, path in files.items() for word in ("--format", name, "-o", str(path))]
     done = gate("check", damaged, "--baseline", sound, *wanted)
     assert done.returncode == 1, done.stderr
