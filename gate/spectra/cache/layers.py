@@ -50,7 +50,7 @@ class LayerCache:
         key = self.key(layer, settings, digests)
         found = self.find(key, layer)
         if found is not None:
-            return partial(_given, found)
+            return lambda: found
         return partial(self._finish, key, layer, start(held, settings))
 
     def _finish(self, key: str, layer: WeightLayer, finish: Finish) -> LayerResult:
@@ -80,7 +80,3 @@ class LayerCache:
         content = encode(result, layer)
         if content is not None:
             self._folder.write(key, content)
-
-
-def _given(found: LayerResult) -> LayerResult:
-    return found

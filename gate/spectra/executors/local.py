@@ -2,7 +2,8 @@
 
 The linear algebra runs outside the interpreter's lock, so that threads scale as processes would,
 without copying a tensor.  Of small layers little is linear algebra: they are left to one thread, which
-begins with the smallest while the others are at the largest, so that few want the lock at a time.  A
+begins with the smallest while the others are at the largest, so that few want the lock at a time.  What
+follows the linear algebra of short layers is done for several at once; a tiny model needs no thread.  A
 thread without a layer, because none is left or memory has no room for the next, helps those that
 measure a large matrix or a stack of them.  The threads are daemons: on Ctrl-C nobody waits for the
 layers under way.
