@@ -45,6 +45,9 @@ class Crew:
         The first error of any of them is raised; tiles not yet begun are then dropped.
         """
         batch = _Batch(deque(tiles))
+        if len(batch.waiting) == 1:  # nothing to share
+            batch.waiting[0]()
+            return
         with self._condition:
             self._batches.append(batch)
             if self._idle and len(batch.waiting) > 1:
