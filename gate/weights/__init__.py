@@ -1,6 +1,6 @@
 """The room that reads models: a file, a folder or a live model goes in, named weight matrices come out.
 
-In: a path on this machine, or a live model (:mod:`gate.weights.live`).  Out:
+In: a path on this machine, or a live model (:mod:`gate.weights.live`, :mod:`gate.weights.arrays`).  Out:
 :class:`~gate.weights.interface.ModelWeights`, which lists every layer with its kind, shape and a way
 to read it, and everything that was left out with a reason.  Model code is never run, imported or
 unpickled (a live model is asked for its arrays); nothing is read before the bytes present are known
@@ -11,8 +11,6 @@ One container format is one reader (:mod:`gate.weights.readers`); formats that s
 :mod:`gate.weights.state_dict`; :mod:`gate.weights.artifact` says which files of a folder are the model.
 """
 
-from gate.weights.arrays import from_arrays
 from gate.weights.artifact import read_weights, weight_files
-from gate.weights.live import read_live
 
-__all__ = ["from_arrays", "read_live", "read_weights", "weight_files"]
+__all__ = ["read_weights", "weight_files"]

@@ -50,7 +50,7 @@ def measure_live(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Analysis:
-    """Measure a live model; see :func:`gate.weights.read_live` for what that may be.
+    """Measure a live model; see :func:`gate.weights.live.read_live` for what that may be.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def measure_live(
     """
     from gate.analysis import analyze_weights, arrays_digest  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.analysis.interface import Source  # noqa: PLC0415
-    from gate.weights import read_live  # noqa: PLC0415
+    from gate.weights.live import read_live  # noqa: PLC0415
 
     live = read_live(model)
     digest: Callable[[], str] = partial(arrays_digest, live.readers)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gate.errors import ModelError
-from gate.weights import from_arrays
+from gate.weights.arrays import from_arrays
 
 
 def test_arrays_are_kept_by_reference_and_named_by_their_framework_s_habit() -> None:

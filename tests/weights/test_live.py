@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gate.errors import UsageError
-from gate.weights import read_live, read_weights
+from gate.weights import read_weights
+from gate.weights.live import read_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

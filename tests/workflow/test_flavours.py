@@ -12,7 +12,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from gate.weights import from_arrays, read_weights
+from gate.weights import read_weights
+from gate.weights.arrays import from_arrays
 from gate.workflow.measure import MeasureOptions, analyze_source
 from gate.workflow.sources import RegistryAddress
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import gate
-from gate.weights import read_live, read_weights
+from gate.weights import read_weights
+from gate.weights.live import read_live
 from tests.weights.keras.models import MODELS, L, filled, keras
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gate.weights import from_arrays
+from gate.weights.arrays import from_arrays
 from gate.weights.state_dict import describe
 from tests.weights.state_dict.build import arrays, by_name, labels, shapes
 
