@@ -51,6 +51,7 @@ IDLE = {"pydantic", "jinja2", "rich", "mlflow", "onnx", "safetensors", "scipy", 
     [
         ("silero-vad", "6.2.3", "silero_vad/data/silero_vad_16k.safetensors", {"onnx", "pytorch"}),
         ("silero-vad", "6.2.0", "silero_vad/data/silero_vad.onnx", {"pytorch", "keras"}),
+        ("silero-vad", "6.2.0", "silero_vad/data/silero_vad.jit", {"onnx.parse", "onnx.walk", "keras"}),
     ],
 )
 def test_analyze_loads_only_what_it_needs(package: str, version: str, file: str, others: set[str]) -> None:

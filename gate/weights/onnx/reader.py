@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
-from gate.weights.interface import ModelWeights
-from gate.weights.onnx import select
-from gate.weights.onnx.external import ExternalFiles
-from gate.weights.onnx.parse import parse_model
-from gate.weights.onnx.storage import Storage
-from gate.weights.onnx.walk import walk
 from gate.weights.protobuf.wire import LENGTH_DELIMITED, VARINT, Span, fields
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gate.weights.onnx.records import ModelRecord
+    from gate.weights.interface import ModelWeights
 
 _HINT: Final = "Fetch or export the model again; `python -m onnx.checker` may tell more."
 _SNIFFED: Final = 4096
@@ -57,48 +50,16 @@ class OnnxReader:
         gate.errors.UnsafeModelError
             The file refers outside ``root`` or is built to harm its reader.
         """
+        from gate.weights.onnx.listing import weights_of  # noqa: PLC0415 - files of other formats come by here
+
         try:
-            files = ExternalFiles(path.parent, root)
-            model = _parse(path)
-            return _weights(path, model, files)
+            return weights_of(path, root)
         except ModelError as error:
             message = error.message
             raise type(error)(
                 message if message.startswith(path.name) else f"{path.name}: {message}",
                 hint=error.hint or _HINT,
             ) from error
-
-
-def _parse(path: Path) -> ModelRecord:
-    try:
-        with path.open("rb") as file:
-            if not file.seek(0, 2):
-                raise ModelError("the file is empty")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return parse_model(data)
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}") from error
-
-
-def _weights(path: Path, model: ModelRecord, files: ExternalFiles) -> ModelWeights:
-    inventory = walk(model, Storage(str(path), files))
-    found = select.chosen(inventory.found)
-    vectors = [leaf for leaf in inventory.leaves if len(leaf.shape) < 2 and leaf.element.is_floating]  # noqa: PLR2004
-    resolved = path.resolve()
-    own = resolved.relative_to(files.root) if resolved.is_relative_to(files.root) else path.name
-    return ModelWeights(
-        format="onnx",
-        files=(
-            own if isinstance(own, str) else own.as_posix(),
-            *(item.relative_to(files.root).as_posix() for item in files.paths),
-        ),
-        layers=select.layers(found),
-        skipped=tuple(select.skipped(inventory, found)),
-        vectors=len(vectors),
-        vector_parameters=sum(leaf.size for leaf in vectors),
-        batch_norms=inventory.batch_norms,
-        unreferenced_bytes=model.unknown_bytes + files.unreferenced_bytes(),
-    )
 
 
 def _looks_like_model(head: bytes) -> bool:
