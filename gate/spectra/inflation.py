@@ -6,10 +6,10 @@ import json
 import math
 from bisect import bisect_right
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
-_TABLE: Final = "inflation.json"
+_TABLE: Final = Path(__file__).parent / "data" / "inflation.json"
 
 
 def inflation(count: int, tail_share: float) -> float:
@@ -37,7 +37,7 @@ def inflation(count: int, tail_share: float) -> float:
 
 @cache
 def _table() -> tuple[list[float], list[float], list[list[float]]]:
-    data = json.loads(files("gate.spectra").joinpath("data").joinpath(_TABLE).read_text(encoding="utf-8"))
+    data = json.loads(_TABLE.read_text(encoding="utf-8"))
     return [math.log(count) for count in data["counts"]], data["tail_shares"], data["factors"]
 
 
