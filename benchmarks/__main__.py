@@ -1,6 +1,6 @@
 """Measure speed and memory, side by side in one run: ``python -m benchmarks`` (``make bench``).
 
-Everything takes about forty minutes on two cores, and writes docs/benchmarks.md with its drawings.
+Everything takes about fifty minutes on two cores, and writes docs/benchmarks.md with its drawings.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def _is_open(command: str) -> bool:
 
 def script(page: str, replace: Mapping[str, str]) -> str:
     """Return one bash script of every command on a page; it stops with the first unexpected exit code."""
-    parts = ["set -u", "trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
+    parts = ["set -u", "trap 'for job in $(jobs -p); do kill -- -$job; done 2>/dev/null; wait' EXIT"]
     for block in blocks(page):
         if block.language not in SHELL or block.why_not is not None:
             continue
@@ -152,7 +152,9 @@ def _in_background(command: str, ready: str, where: str) -> list[str]:
     told = shlex.quote(f"{where}: never said {ready!r}")
     return [
         f"log={log}",
+        "set -m",  # a process group of its own, so that its children can be ended too
         f'{{ {command.rstrip("&").rstrip()} ; }} >"$log" 2>&1 &',
+        "set +m",
         f"for try in $(seq {_WAIT_SECONDS * 5}); do",
         f'grep -qF {shlex.quote(ready)} "$log" && break; sleep 0.2; done',
         f'grep -qF {shlex.quote(ready)} "$log" || {{ echo {told} >&2; cat "$log" >&2; exit 99; }}',
