@@ -43,7 +43,7 @@ def norms(spectrum: Spectrum, convention: Convention) -> dict[str, float | int |
         "largest_singular_value": math.sqrt(largest),
         "entropy": _entropy(spectrum, sum_of_all, rank, convention.entropy_epsilon),
         "spectral_gap": 1 / second if second > 0 else None,
-        "participation_ratio": total**2 / float(np.dot(relative, relative)),
+        "participation_ratio": total**2 / float(np.square(relative).sum()),
         "scale_spread": _scale_spread(spectrum.per_matrix),
     }
 
