@@ -55,6 +55,12 @@ def _root(
 _COMPLETE: Final = "_GATE_COMPLETE"
 """The variable in which a shell asks for completions; the words are then in others."""
 
+_YOUNG_OBJECTS: Final = 50_000
+"""Containers made and not yet gone from which on garbage is looked for; Python's own number is 700."""
+
+_SPIN: Final = "16"
+"""Logarithm to base 2 of the cycles that an idle thread of OpenBLAS waits awake; its own is 26."""
+
 
 class _Terminated(BaseException):
     """SIGTERM arrived; raised so that temporary files are removed on the way out."""
@@ -82,13 +88,6 @@ def _begin_fast() -> None:
     """
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _SPIN)
-
-
-_YOUNG_OBJECTS: Final = 50_000
-"""Containers made and not yet gone from which on garbage is looked for; Python's own number is 700."""
-
-_SPIN: Final = "16"
-"""Logarithm to base 2 of the cycles that an idle thread of OpenBLAS waits awake; its own is 26."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -129,7 +129,6 @@ def _solve(row: Row, settings: Settings) -> Eigenvalues:
 
 def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings) -> _Measured:
     """Find the zeros of each matrix, pool the rest and fit it."""
-    largest: list[float] = solved.values[:, -1].tolist()
     limits, dead = _limits(layer, row, solved, settings)
     values = solved.values * row.scale if row.scale != 1 else solved.values
     if len(values) == 1:  # its eigenvalues are in order
@@ -156,7 +155,7 @@ def _spectrum(layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Setti
     )
     by_rounding = settings.convention.zero == "rounding"
     noticed = {
-        "no-scale": by_rounding and max(largest) < NO_SCALE,
+        "no-scale": by_rounding and float(solved.values[:, -1].max()) < NO_SCALE,
         "constant": len(positive) == 1 and _is_constant(row),
         "dead-slice": dead and len(values) > 1,
         "near-singular": solved.near_singular,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gate.weights.state_dict.stage import Claim, Weight, companions, merged
+from gate.weights.state_dict.stage import Claim, Weight, companions, merged, named_for
 from gate.weights.state_dict.values import Masked, SpectrallyNormed, WeightNormed
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ PARAMETRISATIONS: Final = (
 
 def claim_parametrised(weights: Mapping[str, Weight]) -> Claim:
     """Take the parts of parametrised weights; return the weights the model multiplies with."""
-    suffixes = tuple(scheme.suffix for scheme in PARAMETRISATIONS)
-    known = (weight for weight in weights.values() if weight.name.endswith(suffixes))
+    known = named_for(weights, PARAMETRISATIONS)
     tried = (_composed(weight, scheme, weights) for weight in known for scheme in PARAMETRISATIONS)
     return merged(claim for claim in tried if claim is not None)
 

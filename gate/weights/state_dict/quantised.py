@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from gate.weights.state_dict.stage import MATRIX, Claim, Weight, companions, merged
+from gate.weights.state_dict.stage import MATRIX, Claim, Weight, companions, merged, named_for
 from gate.weights.state_dict.tables import PACKED, SCALED, PackedScheme, ScaledScheme
 from gate.weights.state_dict.values import Dequantised
 
@@ -33,17 +33,13 @@ _BITS: Final = {
 
 def claim_scaled(weights: Mapping[str, Weight]) -> Claim:
     """Take eight-bit values that stand beside their scales; return them as the weights they mean."""
-    suffixes = tuple(scheme.suffix for scheme in SCALED)
-    named = (weight for weight in weights.values() if weight.name.endswith(suffixes))
-    eight_bits = (weight for weight in named if _has_eight_bits(weight))
+    eight_bits = (weight for weight in named_for(weights, SCALED) if _has_eight_bits(weight))
     return _first_schemes(eight_bits, weights, SCALED, _scaled)
 
 
 def claim_packed(weights: Mapping[str, Weight]) -> Claim:
     """Take values of fewer than eight bits with everything that belongs to them; none is measured."""
-    suffixes = tuple(scheme.suffix for scheme in PACKED)
-    named = (weight for weight in weights.values() if weight.name.endswith(suffixes))
-    return _first_schemes(named, weights, PACKED, _packed)
+    return _first_schemes(named_for(weights, PACKED), weights, PACKED, _packed)
 
 
 def _has_eight_bits(weight: Weight) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gate.layer import WeightLayer
 from gate.weights.interface import Skipped
@@ -12,7 +12,7 @@ from gate.weights.state_dict.names import layer_name
 from gate.weights.state_dict.values import Permuted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gate.layer import LayerKind, Part, TensorReader
     from gate.weights.interface import StoredTensor, Told
@@ -99,6 +99,13 @@ class Weight:
         return Skipped(self.tensor, reason, self.parameters if parameters is None else parameters, matrix)
 
 
+class _NamesWeights(Protocol):
+    """A scheme that knows its weights by how their names end."""
+
+    @property
+    def suffix(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a stage made of some weights: layers, reasons, or other weights for the stages after it."""
@@ -123,6 +130,12 @@ def merged(claims: Iterable[Claim]) -> Claim:
         skipped=tuple(item for claim in kept for item in claim.skipped),
         weights=tuple(weight for claim in kept for weight in claim.weights),
     )
+
+
+def named_for(weights: Mapping[str, Weight], schemes: Iterable[_NamesWeights]) -> Iterator[Weight]:
+    """Yield the weights whose names end as one of the schemes says, for the schemes to look at."""
+    suffixes = tuple(scheme.suffix for scheme in schemes)
+    return (weight for weight in weights.values() if weight.name.endswith(suffixes))
 
 
 def companions(weights: Iterable[Weight], reason: str) -> tuple[Skipped, ...]:
