@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.common import Options, Section, at_most, say, seconds
 from benchmarks.tensors import MODELS, gaussian
 from gate.spectra import Settings, convention
+from gate.spectra.eigenvalues import eigenvalues
 from gate.spectra.executors import Local
 from gate.spectra.lapack import backend, blas_threads
 from gate.spectra.lapack.openblas import OpenBlas
@@ -29,7 +30,8 @@ _TEXT: Final = """
 The floor is the Gram product plus the eigenvalues, each matrix by whichever of the safe solvers is fastest
 for it on this machine: `sytrd` and `sterf` (one stage), the two-stage reduction at several band widths,
 numpy's batched `eigvalsh` for stacks of small slices; where a Gram matrix loses eigenvalues that are no
-zeros, the singular value decomposition is the only safe one. Nothing else: no fit, no norms, no flags, no
+zeros, only the singular value decomposition is safe, of the matrix or of what is left of it in the space of
+its smallest eigenvectors. Nothing else: no fit, no norms, no flags, no
 plot. The engine (`measure_layers`, default metrics) and the floor take turns, on one thread each; CPU time,
 medians.
 """
@@ -113,6 +115,8 @@ def _solvers(stack: NDArray[Any]) -> Iterator[tuple[str, Callable[[], None]]]:
     solver = backend()
     if _loses_eigenvalues(stack):
         yield "gesdd", partial(_decomposed, stack)
+        zero = zero_ratio(min(stack.shape[1:]))
+        yield "sytrd, the lost ones by projection", lambda: _discard(eigenvalues(stack, zero_below=zero))
         return
     yield "eigvalsh", lambda: _batched(stack)
     if isinstance(solver, OpenBlas) and stack.shape[1] * stack.shape[2] > 64 * 64:

@@ -1,7 +1,8 @@
 """Eigenvalues of X = WᵀW of one matrix or of a stack of equal ones.
 
 They are computed from the Gram matrix of the small side.  Where that loses the smallest ones
-(about √eps·s_max), singular values take their place.
+(about √eps·s_max), singular values take their place: of the matrix, or of the few directions that
+hold the small ones.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ _BATCH_WORK: Final = 3e6
 
 _SVD_WORK: Final = 2e10
 """N·M² up to which a near-singular matrix is given to the singular value decomposition."""
+
+_APART: Final = math.sqrt(2.0**-52)
+"""Ratio to the largest eigenvalue below which directions are projected on together with those lost.
+
+The Gram matrix's error, of size eps, turns a lost direction towards one of ratio r by eps/r, which adds
+eps²/r to its eigenvalue: below 1e-23, where the smallest of interest is M·eps.
+"""
+
+_FEW: Final = 3
+"""One in so many directions at most is projected on; the decomposition is as fast for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +86,22 @@ def eigenvalues(
             squares = np.square(stack, dtype=np.float64).sum(axis=(-2, -1))
         return Eigenvalues(np.where(np.isfinite(squares), squares, np.nan).reshape(-1, 1))
     precision: type[np.floating[Any]] = np.float32 if float32 else np.float64
+    known = np.zeros(math.prod(stack.shape[:-2]), np.bool_)
     if size <= _BATCH_COLUMNS and other * size**2 < _BATCH_WORK:
         values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))
     else:
         mend = not float32 and not zero_below and _mendable((other, size), exact=exact)
-        values = np.empty((math.prod(stack.shape[:-2]), size))
+        values = np.empty((len(known), size))
+        near_zero = 0.0 if float32 else zero_below
 
         def solve(place: int) -> None:
-            values[place] = _single(stack[np.unravel_index(place, stack.shape[:-2])], precision, mend=mend)
+            matrix = stack[np.unravel_index(place, stack.shape[:-2])]
+            values[place], known[place] = _single(matrix, precision, mend=mend, zero_below=near_zero)
 
         crew().run(partial(solve, place) for place in range(len(values)))
     if float32 and not np.isfinite(values).all():  # squares overflow single precision at 1e19
         return eigenvalues(stack, exact=exact, zero_below=zero_below)
-    return _mend(stack, values, float32=float32, exact=exact, zero_below=zero_below)
+    return _mend(stack, values, known, float32=float32, exact=exact, zero_below=zero_below)
 
 
 def of_product(left: NDArray[Any], right: NDArray[Any]) -> Eigenvalues:
@@ -128,16 +142,48 @@ def _batch(stack: NDArray[Any]) -> NDArray[np.float64]:
     return np.maximum(values, 0)
 
 
-def _single(matrix: NDArray[Any], precision: type[np.floating[Any]], *, mend: bool) -> NDArray[np.float64]:
-    """Solve one matrix; ``mend`` says that :func:`_mend` will replace what comes out near-singular."""
+def _single(
+    matrix: NDArray[Any], precision: type[np.floating[Any]], *, mend: bool, zero_below: float
+) -> tuple[NDArray[np.float64], bool]:
+    """Solve one matrix, and tell whether eigenvalues that its Gram matrix lost are known all the same.
+
+    ``mend`` says that :func:`_mend` will replace whatever comes out near-singular, ``zero_below`` above 0
+    that only those between it and the resolution are worth anything.
+    """
     size = min(matrix.shape)
+    if matrix.shape[0] < matrix.shape[1] or matrix.shape[0] == size and matrix.strides[0] < matrix.strides[1]:
+        matrix = matrix.T  # the Gram matrix is that of the columns, then
     with blas_threads().one() if backend().tiled else blas_threads().sized(size):
         gram = backend().gram(matrix, precision)
         if not np.isfinite(gram.diagonal().sum()):
-            return np.full(size, np.nan)
+            return np.full(size, np.nan), False
         if mend and _has_dead_channel(matrix, gram.diagonal()):
-            return np.append(np.zeros(size - 1), gram.diagonal().max())  # near-singular, whatever the rest
-        return np.maximum(backend().eigenvalues(gram).astype(np.float64), 0)
+            # near-singular, whatever the rest
+            return np.append(np.zeros(size - 1), gram.diagonal().max()), False
+        if not zero_below:
+            return np.maximum(backend().eigenvalues(gram).astype(np.float64), 0), False
+        wanted = partial(_lost_and_near, shape=matrix.shape, zero_below=zero_below)
+        found, basis = backend().eigenvalues_and_basis(gram, wanted)
+        values: NDArray[np.float64] = np.maximum(found, 0)
+        if basis is None:
+            return values, False
+        values[: basis.shape[1]] = _singular(matrix.astype(np.float64) @ basis)
+        values.sort()  # those next to _APART are as exact as before, and may change places
+        return values, True
+
+
+def _lost_and_near(values: NDArray[Any], shape: tuple[int, int], zero_below: float) -> int:
+    """Count the smallest eigenvalues to project on: none where none that matters is lost, or too many are.
+
+    Rayleigh-Ritz: the singular values of WV are those of W that belong to the space of V, as exact as a
+    decomposition of W would give them, since what V mixes in of the others is apart (:data:`_APART`).
+    """
+    largest = float(values[-1])
+    first, end = values.searchsorted((zero_below / 2 * largest, resolution(shape) * largest), side="right")
+    if first == end:
+        return 0
+    near = int(values.searchsorted(_APART * largest, side="right"))
+    return near if near * _FEW <= len(values) else 0
 
 
 def _has_dead_channel(matrix: NDArray[Any], squares: NDArray[Any]) -> bool:
@@ -155,18 +201,28 @@ def _has_dead_channel(matrix: NDArray[Any], squares: NDArray[Any]) -> bool:
 
 
 def _mend(
-    stack: NDArray[Any], values: NDArray[np.float64], *, float32: bool, exact: bool, zero_below: float
+    stack: NDArray[Any],
+    values: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    *,
+    float32: bool,
+    exact: bool,
+    zero_below: float,
 ) -> Eigenvalues:
-    """Replace the eigenvalues of near-singular matrices by squared singular values, where they matter."""
+    """Replace the eigenvalues of near-singular matrices by squared singular values, where they matter.
+
+    Those ``known`` already are left as they are.
+    """
     rows, columns = sorted(stack.shape[-2:], reverse=True)
     largest = values[:, -1:]
     unresolved = (values <= resolution((rows, columns)) * largest) & (largest > 0)
-    # The Gram matrix errs by a few eps, a zero is columns·eps: half of that is safely a zero.
-    matter = unresolved & (values > zero_below / 2 * largest) if zero_below else unresolved
     if not unresolved.any():
         return Eigenvalues(values)
+    unresolved &= ~known[:, None]
+    # The Gram matrix errs by a few eps, a zero is columns·eps: half of that is safely a zero.
+    matter = unresolved & (values > zero_below / 2 * largest) if zero_below else unresolved
     values[unresolved & ~matter] = 0
-    if float32 or not _mendable((rows, columns), exact=exact):
+    if unresolved.any() and (float32 or not _mendable((rows, columns), exact=exact)):
         return Eigenvalues(values, near_singular=True, resolved=False)
 
     def solve(place: int) -> None:

@@ -79,9 +79,9 @@ def test_dead_channels(
     np.testing.assert_allclose(found.values[0], expected, rtol=1e-9, atol=1e-12 * expected[-1])
 
 
-def test_what_the_caller_takes_for_zero_costs_no_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
-    zero_below = 200 * 2.0**-52
-    dead = with_eigenvalues(np.append(np.zeros(5), np.geomspace(1e-9, 1, 195)), 300)
+@pytest.fixture
+def decomposed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Return the shapes of the matrices that are decomposed from here on."""
     asked: list[tuple[int, ...]] = []
     solver = type(backend())
     decompose = solver.singular_values
@@ -91,16 +91,60 @@ def test_what_the_caller_takes_for_zero_costs_no_decomposition(monkeypatch: pyte
         return decompose(self, matrix)
 
     monkeypatch.setattr(solver, "singular_values", counted)
+    return asked
+
+
+def test_what_the_caller_takes_for_zero_costs_no_decomposition(decomposed: list[tuple[int, ...]]) -> None:
+    zero_below = 200 * 2.0**-52
+    dead = with_eigenvalues(np.append(np.zeros(5), np.geomspace(1e-9, 1, 195)), 300)
     found = eigenvalues(dead, zero_below=zero_below)
-    assert not asked
+    assert not decomposed
     assert found.near_singular
     np.testing.assert_array_equal(found.values[0, :5], 0)
     np.testing.assert_allclose(found.values[0, 5:], np.geomspace(1e-9, 1, 195), rtol=1e-5)
     # one that is just above what counts as zero has to be known well, so there it is worth it
     close = with_eigenvalues(np.append(2 * zero_below, np.geomspace(1e-9, 1, 199)), 300)
     found = eigenvalues(close, zero_below=zero_below)
-    assert len(asked) == 1
+    assert len(decomposed) == 1
     assert found.values[0, 0] == pytest.approx(2 * zero_below, rel=1e-2)
+
+
+@pytest.mark.parametrize("lost", [(2.0,), (0.8, 1.1, 5.0, 5.0, 15.0)])
+@pytest.mark.parametrize("zeros", [0, 7])
+@pytest.mark.parametrize(("rows", "order"), [(200, "C"), (200, "F"), (260, "C"), (260, "F")])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_few_lost_eigenvalues_are_found_in_their_own_space(
+    rows: int, order: Any, turned: bool, zeros: int, lost: tuple[float, ...], decomposed: list[tuple[int, ...]]
+) -> None:
+    zero_below = 200 * 2.0**-52
+    rest = np.geomspace(1e-11, 1, 200 - zeros - len(lost))
+    planted = np.concatenate([np.zeros(zeros), np.multiply(lost, zero_below), rest])
+    matrix = np.asarray(with_eigenvalues(planted, rows), order=order)
+    found = eigenvalues(matrix.T if turned else matrix, zero_below=zero_below)
+    assert found.near_singular
+    assert found.resolved
+    assert [min(shape) < 70 for shape in decomposed] == [True]
+    expected = squared_singular_values(matrix)
+    np.testing.assert_allclose(found.values[0, zeros:], expected[zeros:], rtol=1e-5)
+    assert (found.values[0, :zeros] < zero_below / 2).all()
+    assert (np.diff(found.values[0]) >= 0).all()
+
+
+def test_many_small_eigenvalues_are_left_to_the_decomposition(decomposed: list[tuple[int, ...]]) -> None:
+    planted = np.geomspace(1e-14, 1, 200)
+    matrix = with_eigenvalues(planted, 220)
+    found = eigenvalues(matrix, zero_below=200 * 2.0**-52)
+    assert decomposed == [matrix.shape]
+    np.testing.assert_allclose(found.values[0], squared_singular_values(matrix), rtol=1e-9)
+
+
+def test_scale_does_not_matter_to_lost_eigenvalues() -> None:
+    zero_below = 200 * 2.0**-52
+    matrix = with_eigenvalues(np.append(2 * zero_below, np.geomspace(1e-9, 1, 199)), 300)
+    expected = eigenvalues(matrix, zero_below=zero_below).values
+    for power in (-600, -40, 40, 300):
+        found = eigenvalues(np.ldexp(matrix, power // 2), zero_below=zero_below)
+        np.testing.assert_allclose(np.ldexp(found.values, -power), expected, rtol=1e-6)
 
 
 def test_a_slice_that_is_near_singular_does_not_touch_the_others() -> None:

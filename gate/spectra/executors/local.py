@@ -47,7 +47,7 @@ ALONE: Final = 50_000_000
 """N·M² of a whole model that is measured before threads have begun."""
 
 _Finished: TypeAlias = "tuple[int, LayerResult | BaseException]"
-_Begun: TypeAlias = "tuple[int, Finish | BaseException]"
+_Solved: TypeAlias = "tuple[int, Finish | BaseException]"
 _Value = TypeVar("_Value")
 
 
@@ -108,6 +108,8 @@ class _Run:
         self._cache = cache
         self._budget = MemoryBudget(layers)
         self._order = deque(_largest_first(layers))
+        self._solved: deque[_Solved] = deque()
+        self._finishing = False
         self._running = 0
         self._stopped = False
         self._lock = threading.Lock()
@@ -123,37 +125,46 @@ class _Run:
 
         Helps others while there is no room for the next.
         """
-        begun: list[_Begun] = []
         while not self._over():
-            index = self._begin(end)
-            if index is None:
-                self._finish(begun)
-                crew().help(until=lambda: self._over() or self._may_begin(end))
+            if self._finish_some():
                 continue
-            waits = is_short(self._layers[index], self._settings)
-            if not waits:
-                self._finish(begun)
-            begun.append((index, _attempt(partial(self._start, index))))
-            if not waits or len(begun) >= self._together():
-                self._finish(begun)
-        self._finish(begun)
+            index = self._begin(end)
+            if index is None:  # nothing is left, or those that wait to be finished hold the room
+                if not self._finish_some(urgent=True):
+                    crew().help(until=lambda: self._over() or bool(self._solved) or self._may_begin(end))
+                continue
+            solved = index, _attempt(partial(self._start, index))
+            if is_short(self._layers[index], self._settings):
+                self._solved.append(solved)
+            else:
+                self._finish([solved])
 
     def _start(self, index: int) -> Finish:
         return start_named(self._layers[index], self._settings, self._cache)
 
-    def _together(self) -> int:
-        """Return how many layers are finished at once: fewer towards the end, where others wait for work."""
-        return min(_TOGETHER, 1 + len(self._order) // (2 * self._workers))
+    def _finish_some(self, *, urgent: bool = False) -> bool:
+        """Finish the layers that wait for it, if they are many or ``urgent``; tell whether there were any.
 
-    def _finish(self, begun: list[_Begun]) -> None:
+        Finishing is Python, which one thread runs at a time: one does it for all, and the others are
+        better at linear algebra while there is some left.
+        """
+        with self._lock:
+            enough = min(_TOGETHER, 1 + len(self._order) // (2 * self._workers))
+            if not self._solved or not urgent and (self._finishing or len(self._solved) < enough):
+                return False
+            waiting = list(self._solved)
+            self._solved.clear()
+            self._finishing = True
+        self._finish(waiting)
+        self._finishing = False
+        return True
+
+    def _finish(self, solved: list[_Solved]) -> None:
         """Finish layers and hand their results over."""
-        if not begun:
-            return
         outcomes: list[_Finished] = []
-        for index, finish in begun:
+        for index, finish in solved:
             outcomes.append((index, finish if isinstance(finish, BaseException) else _attempt(finish)))
             self._end(index)
-        begun.clear()
         self.finished.put(outcomes)
 
     def stop(self) -> None:

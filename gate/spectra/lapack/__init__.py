@@ -63,11 +63,16 @@ def _blas_threads() -> BlasThreads:
 
 
 def _works(candidate: OpenBlas) -> bool:
-    """Compare both reductions and the decomposition with numpy on a small matrix."""
+    """Compare the reductions, the vectors and the decomposition with numpy on a small matrix."""
     matrix = np.sin(np.arange(1.0, _PROBE[0] * _PROBE[1] + 1) ** 2).reshape(_PROBE)
     expected = np.linalg.eigvalsh(matrix.T @ matrix)
     try:
+        values, basis = candidate.eigenvalues_and_basis(candidate.gram(matrix, np.float64), len)
+        if basis is None:
+            return False
         answers = (
+            values,
+            np.square(matrix @ basis).sum(axis=0),
             candidate.one_stage(candidate.gram(matrix, np.float64)),
             candidate.two_stage(candidate.gram(matrix, np.float64), _PROBE_BAND),
             candidate.singular_values(matrix)[::-1] ** 2,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -37,6 +39,28 @@ class Backend(Protocol):
         ------
         gate.errors.GateError
             The solver did not converge.
+        """
+        ...
+
+    def eigenvalues_and_basis(
+        self, gram: NDArray[Any], wanted: Callable[[NDArray[Any]], int]
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return the eigenvalues as :meth:`eigenvalues` does, and vectors of the smallest ones.
+
+        Parameters
+        ----------
+        gram:
+            Symmetric, in the lower triangle; destroyed.
+        wanted:
+            Told the eigenvalues, says how many of the smallest ones' vectors are wanted.
+
+        Returns
+        -------
+        values:
+            Shape (n,), ascending.
+        basis:
+            Shape (n, wanted), orthonormal columns; None where none are wanted, or where the
+            backend cannot give them.
         """
         ...
 

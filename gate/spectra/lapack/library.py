@@ -27,7 +27,10 @@ _PLACES: Final = (
 )
 _PREFIXES: Final = ("scipy_", "")
 _SUFFIX: Final = "64_"
-_ROUTINES: Final = ("gemm", "symm", "syrk", "syr2k", "geqrt3", "sytrd", "sytrd_sb2st", "sterf", "gesdd")
+_ROUTINES: Final = (
+    *("gemm", "symm", "syrk", "syr2k", "geqrt3"),
+    *("sytrd", "sytrd_sb2st", "sterf", "stemr", "ormtr", "gesdd"),
+)
 
 ONE_CHARACTER: Final = ctypes.c_size_t(1)
 """The hidden length Fortran expects for each character argument."""

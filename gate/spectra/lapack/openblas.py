@@ -20,6 +20,8 @@ from gate.spectra.lapack.library import ONE_CHARACTER, Library, address, charact
 from gate.spectra.lapack.tiled import add_square, to_band
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 TWO_STAGE: Final = 1900
@@ -30,6 +32,10 @@ _WIDEST_BAND: Final = 96
 
 _COLUMNS: Final = 16
 """Columns that ``sytrd`` takes at a time: 5 % faster than the 32 of ``syevd`` up to 1000 rows (Zen 4)."""
+
+_TURN_COLUMNS: Final = 64
+_TURN_TRIANGLE: Final = 65 * 64
+"""Workspace of ``ormtr`` that lets it work in blocks: per vector, and once."""
 
 _SAFE_BITS: Final = {"d": 480, "s": 50}
 """Entries beyond 2 to this power, either way, are brought near 1 first, as ``syevd`` does."""
@@ -88,9 +94,8 @@ class OpenBlas:
 
     def eigenvalues(self, gram: NDArray[Any]) -> NDArray[Any]:
         """Return the eigenvalues of the symmetric matrix in the lower triangle, ascending; destroys it."""
-        size, largest = len(gram), float(gram.diagonal().max())
-        magnitude = math.frexp(largest)[1]
-        if abs(magnitude) > _SAFE_BITS[_letter(gram.dtype)]:  # products of such entries leave the range
+        size, magnitude = len(gram), _far_from_one(gram)
+        if magnitude:  # products of such entries leave the range
             values: NDArray[Any] = np.ldexp(self.eigenvalues(np.ldexp(gram, -magnitude)), magnitude)
             return values
         if size < TWO_STAGE:
@@ -98,6 +103,20 @@ class OpenBlas:
         return self.two_stage(
             gram, next((width for limit, width in _BAND_WIDTHS if size < limit), _WIDEST_BAND)
         )
+
+    def eigenvalues_and_basis(
+        self, gram: NDArray[Any], wanted: Callable[[NDArray[Any]], int]
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return the eigenvalues, and a basis of those wanted where one stage was enough (``stemr``)."""
+        if gram.dtype != np.float64 or len(gram) >= TWO_STAGE or _far_from_one(gram):
+            return self.eigenvalues(gram), None
+        diagonal, off_diagonal, factors = self._tridiagonal(gram)
+        values = self._solve_tridiagonal(diagonal.copy(), off_diagonal.copy())
+        count = wanted(values)
+        vectors = self._lowest(diagonal, off_diagonal, count) if count else None
+        if vectors is not None:
+            self._turn_back(gram, factors, vectors)
+        return values, vectors
 
     def singular_values(self, matrix: NDArray[Any]) -> NDArray[np.float64]:
         """Return the singular values, descending (``gesdd`` without vectors).
@@ -138,8 +157,12 @@ class OpenBlas:
 
     def one_stage(self, gram: NDArray[Any]) -> NDArray[Any]:
         """Reduce to tridiagonal form directly (``sytrd``), then solve (``sterf``)."""
+        return self._solve_tridiagonal(*self._tridiagonal(gram)[:2])
+
+    def _tridiagonal(self, gram: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return both diagonals of T = QᵀAQ and the factors of Q's reflectors, which take A's place."""
         dtype, size = gram.dtype, len(gram)
-        diagonal, off_diagonal, reflectors = (np.empty(size, dtype) for _ in range(3))
+        diagonal, off_diagonal, factors = (np.empty(size, dtype) for _ in range(3))
         work = np.empty(size * _COLUMNS, dtype)
         info = ctypes.c_int64(0)
         self._library[_letter(dtype) + "sytrd"](
@@ -149,14 +172,75 @@ class OpenBlas:
             integer(leading(gram)),
             address(diagonal),
             address(off_diagonal),
-            address(reflectors),
+            address(factors),
             address(work),
             integer(len(work)),
             ctypes.byref(info),
             ONE_CHARACTER,
         )
         _check("sytrd", info.value)
-        return self._solve_tridiagonal(diagonal, off_diagonal)
+        return diagonal, off_diagonal, factors
+
+    def _lowest(
+        self, diagonal: NDArray[Any], off_diagonal: NDArray[Any], count: int
+    ) -> NDArray[Any] | None:
+        """Return the vectors of the smallest eigenvalues of a tridiagonal matrix; None where they fail."""
+        size = len(diagonal)
+        values, vectors = np.empty(size), np.empty((size, count), order="F")
+        support, integers = np.empty(2 * count, np.int64), np.empty(10 * size, np.int64)
+        work = np.empty(18 * size)
+        found, info = ctypes.c_int64(0), ctypes.c_int64(0)
+        unused = ctypes.byref(ctypes.c_double(0))
+        self._library["dstemr"](
+            character(b"V"),
+            character(b"I"),
+            integer(size),
+            address(diagonal),
+            address(off_diagonal),
+            unused,
+            unused,
+            integer(1),
+            integer(count),
+            ctypes.byref(found),
+            address(values),
+            address(vectors),
+            integer(size),
+            integer(count),
+            address(support),
+            integer(1),
+            address(work),
+            integer(len(work)),
+            address(integers),
+            integer(len(integers)),
+            ctypes.byref(info),
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+        )
+        return vectors if info.value == 0 and found.value == count else None
+
+    def _turn_back(self, reflectors: NDArray[Any], factors: NDArray[Any], vectors: NDArray[Any]) -> None:
+        """Multiply vectors of T by Q."""
+        size, count = vectors.shape
+        work, info = np.empty(_TURN_COLUMNS * count + _TURN_TRIANGLE), ctypes.c_int64(0)
+        self._library["dormtr"](
+            character(b"L"),
+            character(b"L"),
+            character(b"N"),
+            integer(size),
+            integer(count),
+            address(reflectors),
+            integer(leading(reflectors)),
+            address(factors),
+            address(vectors),
+            integer(size),
+            address(work),
+            integer(len(work)),
+            ctypes.byref(info),
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+            ONE_CHARACTER,
+        )
+        _check("ormtr", info.value)
 
     def _solve_tridiagonal(self, diagonal: NDArray[Any], off_diagonal: NDArray[Any]) -> NDArray[Any]:
         if not np.isfinite(diagonal).all():
@@ -207,6 +291,12 @@ class OpenBlas:
         reflectors, work = np.zeros(_length(reflectors), dtype), np.zeros(_length(work), dtype)
         call(reflectors, len(reflectors), work, len(work))
         return diagonal, off_diagonal
+
+
+def _far_from_one(gram: NDArray[Any]) -> int:
+    """Return the power of 2 that the entries are of, or 0 where it is a harmless one."""
+    magnitude = math.frexp(float(gram.diagonal().max()))[1]
+    return magnitude if abs(magnitude) > _SAFE_BITS[_letter(gram.dtype)] else 0
 
 
 def _letter(dtype: np.dtype[Any]) -> str:

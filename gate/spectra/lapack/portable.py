@@ -9,6 +9,8 @@ import numpy as np
 from gate.errors import ResourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -35,6 +37,14 @@ class Portable:
         except np.linalg.LinAlgError as error:
             raise ResourceError(f"the eigenvalues did not converge ({error})") from error
         return eigenvalues
+
+    def eigenvalues_and_basis(
+        self,
+        gram: NDArray[Any],
+        wanted: Callable[[NDArray[Any]], int],  # noqa: ARG002 - numpy gives all vectors or none
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return the eigenvalues and no basis."""
+        return self.eigenvalues(gram), None
 
     def singular_values(self, matrix: NDArray[Any]) -> NDArray[np.float64]:
         """Return the singular values, descending."""
