@@ -64,7 +64,7 @@ def _candidates(spectrum: NDArray[np.float64]) -> Candidates:
 def _every(spectrum: NDArray[np.float64]) -> int:
     """Return the first start with the smallest D, from all of them."""
     candidates = _candidates(spectrum)
-    starts = candidates.usable
+    starts = candidates.starts
     return int(starts[np.argmin(candidates.distances(starts))])
 
 

@@ -92,5 +92,8 @@ def _scale_spread(per_matrix: NDArray[np.float64]) -> float | None:
     if len(per_matrix) == 1:
         return None
     sums = per_matrix.sum(axis=1)
-    alive = sums[sums >= least_alive(float(sums.max()))]
-    return float(np.log10(alive).std()) if len(alive) > 1 else None
+    alive = np.log10(sums[sums >= least_alive(float(sums.max()))])
+    if len(alive) < 2:  # noqa: PLR2004 - one value has no spread
+        return None
+    alive -= alive.sum() / len(alive)
+    return math.sqrt(float(np.square(alive, out=alive).sum()) / len(alive))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gate.spectra.interface import Convention
 
-FULL_SCAN: Final = 128
+FULL_SCAN: Final = 192
 """Up to this many eigenvalues one dense evaluation is faster than pruning."""
 
 _POSITIONS: Final = (24, 160)
@@ -31,8 +31,11 @@ _SAME: Final = 1e-10
 _MARGIN: Final = 1e-12
 """Slack between a bound and the value it bounds: exp may round differently by position."""
 
-_BLOCK: Final = 1 << 18
-"""Elements evaluated at once (2 MB per temporary)."""
+_AT_ONCE: Final = 1 << 14
+"""Elements below which all candidates left are evaluated at once, rather than bounded more tightly."""
+
+_BLOCK: Final = 1 << 14
+"""Elements evaluated at once: temporaries of 128 KB stay in the cache, and the allocator keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class PowerLawFit:
 class Curve:
     """D over x_min: start index, exponent and KS distance of some or all candidates, ascending."""
 
-    starts: NDArray[np.int64]
+    starts: NDArray[np.intp]
     x_min: NDArray[np.float64]
     alpha: NDArray[np.float64]
     ks_distance: NDArray[np.float64]
@@ -74,41 +77,43 @@ class Curve:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Every start i = 0 … n-2 with its maximum-likelihood exponent; distances on demand.
+    """Every start i = 0 … that may be chosen, with its maximum-likelihood exponent; distances on demand.
 
-    ``alpha`` is NaN where a start may not be chosen: its tail is too small for the small-sample
-    rule, or holds a single value.
+    Attributes
+    ----------
+    logs:
+        ln λ, ascending, shape (n,).
+    alpha:
+        Shape (starts,).  The starts left out are the last ones: their tails are too small for the
+        small-sample rule, or hold a single value.
+    truncated:
+        Whether F is divided by F(x_max).
     """
 
     logs: NDArray[np.float64]
     alpha: NDArray[np.float64]
     truncated: bool
 
-    @cached_property
-    def every(self) -> NDArray[np.float64] | None:
-        """D of every start, NaN where ``alpha`` is; None where they are too many to compute."""
-        if len(self.logs) > FULL_SCAN:
-            return None
-        found = np.full(len(self.alpha), np.nan)
-        found[self.usable] = self._distances(self.usable)
-        return found
-
     @classmethod
     def of(cls, x: NDArray[np.float64], convention: Convention) -> Candidates:
         """Estimate the exponent of every candidate's tail, in one pass over suffix sums."""
         logs = np.log(x)
-        tail = np.arange(len(x), 1, -1.0)
-        excess = np.cumsum(logs[::-1])[::-1][:-1] - tail * logs[:-1]
-        usable = logs[-1] - logs[:-1] > _SAME
+        count = int(np.count_nonzero(logs[-1] - logs[:-1] > _SAME))  # ascending: the first ones
+        points = np.arange(len(x), len(x) - count, -1.0)
+        excess = np.cumsum(logs[::-1])[: -count - 1 : -1] - points * logs[:count]
         if len(x) < convention.small_sample:
-            long_enough = tail >= convention.small_sample_tail
-            if convention.small_sample_fallback and not (usable & long_enough).any():
-                long_enough[0] = True
-            usable &= long_enough
-            tail = tail - 1
-        alpha = np.full(len(tail), np.nan)
-        alpha[usable] = 1 + tail[usable] / excess[usable]
+            long_enough = len(x) - convention.small_sample_tail + 1
+            if convention.small_sample_fallback:
+                long_enough = max(long_enough, 1)
+            count = min(count, max(long_enough, 0))
+            points, excess = points[:count] - 1, excess[:count]
+        alpha: NDArray[np.float64] = 1 + points / excess
         return cls(logs, alpha, convention.ks == "truncated")
+
+    @cached_property
+    def every(self) -> NDArray[np.float64] | None:
+        """D of every start; None where they are too many to compute."""
+        return self._distances(self.starts) if len(self.logs) <= FULL_SCAN else None
 
     def distance(self, start: int) -> float:
         """Return D of one candidate, exactly."""
@@ -117,26 +122,24 @@ class Candidates:
         gap -= np.arange(tail, 0, -1.0) / tail
         return float(np.abs(gap, out=gap).max())
 
-    def distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return D of several candidates, NaN where ``alpha`` is."""
+    def distances(self, starts: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return D of several candidates, ascending."""
         return self._distances(starts) if self.every is None else self.every[starts]
 
-    def _distances(self, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return D of several candidates, ascending, some at a time."""
+    def _distances(self, starts: NDArray[np.intp]) -> NDArray[np.float64]:
         result = np.empty(len(starts))
         size, first = len(self.logs), 0
         while first < len(starts):
             low = int(starts[first])
             some = starts[first : first + max(1, _BLOCK // (size - low))]
-            excess = np.subtract.outer(self.logs[low:], self.logs[some])
-            gap = self._beyond(np.maximum(excess, 0, out=excess), some)
-            share = np.divide.outer(np.arange(size - low, 0, -1.0), size - some)
-            gap -= np.minimum(share, 1, out=share)  # before a tail's start both are 1
-            np.abs(gap, out=gap).max(axis=0, out=result[first : first + len(some)])
+            gap = self.logs[low:] - self.logs[some][:, None]
+            self._beyond(np.maximum(gap, 0, out=gap).T, some)
+            gap -= _shares(size, some, low)  # before a tail's start both are 1
+            np.abs(gap, out=gap).max(axis=1, out=result[first : first + len(some)])
             first += len(some)
         return result
 
-    def bounds(self, starts: NDArray[np.int64], positions: int) -> NDArray[np.float64]:
+    def bounds(self, starts: NDArray[np.intp], positions: int) -> NDArray[np.float64]:
         """Return lower bounds of D: the largest gap at some positions of each tail."""
         share = (np.arange(positions) + 0.5) / positions
         result = np.empty(len(starts))
@@ -152,7 +155,9 @@ class Candidates:
             np.abs(gap, out=gap).max(axis=0, out=result[first : first + columns])
         return result
 
-    def _beyond(self, excess: NDArray[np.float64], starts: NDArray[np.int64] | int) -> NDArray[np.float64]:
+    def _beyond(
+        self, excess: NDArray[np.float64], starts: NDArray[np.intp] | int
+    ) -> NDArray[np.float64]:
         """Return 1 - F, the fitted share beyond some positions of the tails from ``starts``.
 
         ``excess`` holds log λ - log x_min there, shape (positions, starts), and is overwritten.
@@ -166,10 +171,10 @@ class Candidates:
             beyond += 1
         return beyond
 
-    @cached_property
-    def usable(self) -> NDArray[np.intp]:
+    @property
+    def starts(self) -> NDArray[np.intp]:
         """The starts that may be chosen."""
-        return np.flatnonzero(np.isfinite(self.alpha))
+        return np.arange(len(self.alpha))
 
     def best(self) -> tuple[int, float]:
         """Return the start with the smallest D, the first one on ties, and that D.
@@ -177,21 +182,42 @@ class Candidates:
         Every candidate is considered.  Those whose lower bound exceeds the best D found so far
         are left unevaluated, because their own D can only be larger still.
         """
-        starts = self.usable
         if self.every is not None:
-            first = int(starts[np.argmin(self.every[starts])])
+            first = int(self.every.argmin())
             return first, float(self.every[first])
+        starts = self.starts
         bounds = self.bounds(starts, _POSITIONS[0])
-        best = (self.distance(int(starts[np.argmin(bounds)])), int(starts[np.argmin(bounds)]))
-        keep = bounds <= best[0] + _MARGIN
-        starts, bounds = starts[keep], bounds[keep]
-        if len(starts) > _POSITIONS[0]:
-            bounds = np.maximum(bounds, self.bounds(starts, _POSITIONS[1]))
+        likely = int(bounds.argmin())
+        best = (self.distance(likely), likely)
+        starts = np.flatnonzero(bounds <= best[0] + _MARGIN)
+        if len(starts) * len(self.logs) <= _AT_ONCE:
+            found = self._distances(starts)
+            return int(starts[found.argmin()]), float(found.min())
+        bounds = np.maximum(bounds[starts], self.bounds(starts, _POSITIONS[1]))
         for at in np.argsort(bounds, kind="stable"):
             if bounds[at] > best[0] + _MARGIN:
                 break
             best = min(best, (self.distance(int(starts[at])), int(starts[at])))
         return best[1], best[0]
+
+
+def _shares(size: int, starts: NDArray[np.intp], first: int) -> NDArray[np.float64]:
+    """Return the share of each tail at or beyond each position from ``first`` on; at least 1 before it.
+
+    Shape (starts, size - first).
+    """
+    if size <= FULL_SCAN and int(starts[-1]) - int(starts[0]) == len(starts) - 1:
+        return _all_shares(size)[starts[0] : starts[-1] + 1, first:]
+    share = np.arange(size - first, 0, -1.0) / (size - starts).astype(np.float64)[:, None]
+    return np.minimum(share, 1, out=share)
+
+
+@lru_cache(maxsize=8)
+def _all_shares(size: int) -> NDArray[np.float64]:
+    share = np.arange(size, 0, -1.0) / np.arange(size, 1, -1.0)[:, None]
+    np.minimum(share, 1, out=share)
+    share.flags.writeable = False
+    return share
 
 
 def fit(eigenvalues: NDArray[np.float64], convention: Convention) -> PowerLawFit:
@@ -229,7 +255,7 @@ def fit_and_curve(
     if reason is not None:
         return _failed(reason), None
     candidates = Candidates.of(x, convention)
-    if not len(candidates.usable):
+    if not len(candidates.alpha):
         return _failed(_no_candidate(x, convention)), None
     start, distance = candidates.best()
     curve = _sample(x, candidates, start, points) if points else None
@@ -260,15 +286,15 @@ def _failed(reason: str) -> PowerLawFit:
 
 def _sample(x: NDArray[np.float64], candidates: Candidates, start: int, points: int) -> Curve:
     """Return D at starts evenly spaced in log x_min and in rank, half of each, and at ``start``."""
-    usable = candidates.usable
-    if len(usable) > points:
+    starts, count = candidates.starts, len(candidates.alpha)
+    if count > points:
         half = points // 2
-        logs = candidates.logs[usable]
+        logs = candidates.logs[:count]
         levels = logs[0] + (logs[-1] - logs[0]) / half * np.arange(half)
-        ranks = np.arange(points - half - 1) * (len(usable) - 1) // (points - half - 2)
-        chosen = np.zeros(len(candidates.logs), np.bool_)
-        chosen[usable[np.searchsorted(logs, levels)]] = True
-        chosen[usable[ranks]] = True
+        ranks = np.arange(points - half - 1) * (count - 1) // (points - half - 2)
+        chosen = np.zeros(count, np.bool_)
+        chosen[logs.searchsorted(levels)] = True
+        chosen[ranks] = True
         chosen[start] = True
-        usable = np.flatnonzero(chosen)
-    return Curve(usable, x[usable], candidates.alpha[usable], candidates.distances(usable))
+        starts = np.flatnonzero(chosen)
+    return Curve(starts, x[starts], candidates.alpha[starts], candidates.distances(starts))

@@ -3,10 +3,10 @@
 The linear algebra runs outside the interpreter's lock, so that threads scale as processes would,
 without copying a tensor.  Of small layers little is linear algebra: they are left to one thread, which
 begins with the smallest while the others are at the largest, so that few want the lock at a time.  What
-follows the linear algebra of short layers is done for several at once; a tiny model needs no thread.  A
-thread without a layer, because none is left or memory has no room for the next, helps those that
-measure a large matrix or a stack of them.  The threads are daemons: on Ctrl-C nobody waits for the
-layers under way.
+follows the linear algebra of short layers is done for several at once, by one thread for all.  A small
+model the calling thread measures with the others, a tiny one alone.  A thread without a layer, because
+none is left or memory has no room for the next, helps those that measure a large matrix or a stack of
+them.  The threads are daemons: on Ctrl-C nobody waits for the layers under way.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ _TOGETHER: Final = 16
 the code that fits and describes has left the processor's caches (measured: 10 % of EfficientNet-Lite1)."""
 
 ALONE: Final = 50_000_000
-"""N·M² of a whole model that is measured before threads have begun."""
+"""N·M² of a whole model that is measured before another thread has begun."""
+
+BRIEF: Final = 1_000_000_000
+"""N·M² of a whole model up to which the calling thread takes part, and results come at the end: some tens of
+milliseconds."""
 
 _Finished: TypeAlias = "tuple[int, LayerResult | BaseException]"
 _Solved: TypeAlias = "tuple[int, Finish | BaseException]"
@@ -76,13 +80,16 @@ class Local:
         """Yield each layer's index and result as it is finished."""
         if self._cache is not None:
             self._cache.begin()
-        if _is_done_at_once(layers, settings):
-            for index in _largest_first(layers):
-                yield index, measure_named(layers[index], settings, self._cache)
-            return
-        run = _Run(layers, settings, self._cache, _useful(worker_count(settings), layers))
-        run.start()
+        brief = all(is_short(layer, settings) for layer in layers)
+        size = sum(map(work, layers))
+        workers = 1 if brief and size < ALONE else _useful(worker_count(settings), layers)
+        run = _Run(layers, settings, self._cache, workers)
         try:
+            if brief and size < BRIEF:
+                run.start(first=1)
+                run.work(_LARGEST)
+            else:
+                run.start()
             left = len(layers)
             while left:
                 delivery = run.finished.get()
@@ -114,9 +121,9 @@ class _Run:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def start(self) -> None:
-        """Start the threads."""
-        for number in range(self._workers):
+    def start(self, first: int = 0) -> None:
+        """Start the threads from number ``first`` on."""
+        for number in range(first, self._workers):
             end = _SMALLEST if self._workers > 1 and number == self._workers - 1 else _LARGEST
             threading.Thread(target=self.work, args=(end,), name=f"gate-layer-{number}", daemon=True).start()
 
@@ -218,10 +225,15 @@ def start_named(layer: WeightLayer, settings: Settings, cache: LayerCache | None
 
 
 def _attempt(call: Callable[[], _Value]) -> _Value | BaseException:
-    """Return what ``call`` returns or raises: it is raised again where the results are read."""
+    """Return what ``call`` returns or raises: it is raised again where the results are read.
+
+    Ctrl-C, which only the main thread gets, is not put off.
+    """
     try:
         return call()
     except BaseException as error:  # noqa: BLE001 - whatever it is
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         return error
 
 
@@ -248,11 +260,6 @@ def _largest_first(layers: Sequence[WeightLayer]) -> list[int]:
 def _useful(workers: int, layers: Sequence[WeightLayer]) -> int:
     """Return how many threads can have anything to do: one per layer, or all where one is shared."""
     return workers if any(map(_is_shared, layers)) else min(workers, len(layers))
-
-
-def _is_done_at_once(layers: Sequence[WeightLayer], settings: Settings) -> bool:
-    """Tell whether the model is so small that threads would take longer."""
-    return sum(map(work, layers)) < ALONE and all(is_short(layer, settings) for layer in layers)
 
 
 def _is_shared(layer: WeightLayer) -> bool:

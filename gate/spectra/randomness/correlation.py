@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gate.spectra.lapack import blas_threads
 from gate.spectra.randomness.stack import stack
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class _Sums:
             fourth += np.einsum("kij,kij->k", block, block)
             few = block if part == columns else block[:, :, chosen]
             few_squared = few * few
-            gram += few.transpose(0, 2, 1) @ few
+            with blas_threads().one():
+                gram += few.transpose(0, 2, 1) @ few
             part_rows += (few_squared.sum(axis=2) ** 2).sum(axis=1)
             part_columns += few_squared.sum(axis=1)
             eighth += (few_squared**2).sum(axis=(1, 2))

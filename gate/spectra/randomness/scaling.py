@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gate.spectra.lapack import blas_threads
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,9 +39,10 @@ def equalise(matrix: NDArray[Any]) -> NDArray[np.float64]:
     values /= np.abs(values).max()
     squares = values**2
     row_scale, column_scale = np.ones(values.shape[0]), np.ones(values.shape[1])
-    for _ in range(_ROUNDS):
-        row_scale = values.shape[1] / (squares @ column_scale)
-        column_scale = values.shape[0] / (row_scale @ squares)
+    with blas_threads().one():
+        for _ in range(_ROUNDS):
+            row_scale = values.shape[1] / (squares @ column_scale)
+            column_scale = values.shape[0] / (row_scale @ squares)
     values *= np.sqrt(row_scale)[:, None]
     values *= np.sqrt(column_scale)
     return values if values.shape[0] >= values.shape[1] else values.T

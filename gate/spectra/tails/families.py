@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from gate.spectra.lapack import blas_threads
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -114,7 +116,8 @@ def fit(family: Family, tail: NDArray[np.float64]) -> TailFit:
         return TailFit(family, -1.0, rate, np.log(rate) + u - rate * excess)
     h = _second_statistic(family)
     second = h(u)
-    a, b, log_z = _maximise(h, float(u.mean()), float(second.mean()))
+    with blas_threads().one():
+        a, b, log_z = _maximise(h, float(u.mean()), float(second.mean()))
     found = TailFit(family, a, b, -log_z - a * u - b * second)
     edge = TailFit(family, plain, 0.0, np.log(plain) - plain * u)
     return found if found.log_likelihood > edge.log_likelihood else edge  # b too small to tell from 0
