@@ -150,9 +150,7 @@ def _single(
     ``mend`` says that :func:`_mend` will replace whatever comes out near-singular, ``zero_below`` above 0
     that only those between it and the resolution are worth anything.
     """
-    size = min(matrix.shape)
-    if matrix.shape[0] < matrix.shape[1] or matrix.shape[0] == size and matrix.strides[0] < matrix.strides[1]:
-        matrix = matrix.T  # the Gram matrix is that of the columns, then
+    matrix, size = _upright(matrix), min(matrix.shape)
     with blas_threads().one() if backend().tiled else blas_threads().sized(size):
         gram = backend().gram(matrix, precision)
         if not np.isfinite(gram.diagonal().sum()):
@@ -172,6 +170,12 @@ def _single(
         return values, True
 
 
+def _upright(matrix: NDArray[Any]) -> NDArray[Any]:
+    """Turn a matrix so that the Gram matrix that the backends make is that of its columns."""
+    (rows, columns), (down, across) = matrix.shape, matrix.strides
+    return matrix.T if rows < columns or (rows == columns and down < across) else matrix
+
+
 def _lost_and_near(values: NDArray[Any], shape: tuple[int, int], zero_below: float) -> int:
     """Count the smallest eigenvalues to project on: none where none that matters is lost, or too many are.
 
@@ -179,7 +183,10 @@ def _lost_and_near(values: NDArray[Any], shape: tuple[int, int], zero_below: flo
     decomposition of W would give them, since what V mixes in of the others is apart (:data:`_APART`).
     """
     largest = float(values[-1])
-    first, end = values.searchsorted((zero_below / 2 * largest, resolution(shape) * largest), side="right")
+    limit = resolution(shape) * largest
+    if values[0] > limit:
+        return 0
+    first, end = values.searchsorted((zero_below / 2 * largest, limit), side="right")
     if first == end:
         return 0
     near = int(values.searchsorted(_APART * largest, side="right"))
@@ -214,8 +221,11 @@ def _mend(
     Those ``known`` already are left as they are.
     """
     rows, columns = sorted(stack.shape[-2:], reverse=True)
-    largest = values[:, -1:]
-    unresolved = (values <= resolution((rows, columns)) * largest) & (largest > 0)
+    ratio, largest = resolution((rows, columns)), values[:, -1:]
+    ends = zip(values[:, 0].tolist(), largest[:, 0].tolist(), strict=True)
+    if all(smallest > ratio * top for smallest, top in ends):
+        return Eigenvalues(values)
+    unresolved = (values <= ratio * largest) & (largest > 0)
     if not unresolved.any():
         return Eigenvalues(values)
     unresolved &= ~known[:, None]

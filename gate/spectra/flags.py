@@ -76,10 +76,12 @@ def _ambiguous(fit: PowerLawFit, curve: Curve, positive: int) -> bool:
     """Tell whether a sampled candidate fits as well and disagrees about alpha."""
     if fit.alpha is None or fit.sigma is None or fit.ks_distance is None:
         return False
-    sigma = (curve.alpha - 1) / np.sqrt(positive - curve.starts)
-    rivals = curve.ks_distance <= _AS_GOOD * fit.ks_distance
-    apart = np.abs(curve.alpha - fit.alpha) > _APART * np.maximum(sigma, fit.sigma)
-    return bool((rivals & apart).any())
+    for at in np.flatnonzero(curve.ks_distance <= _AS_GOOD * fit.ks_distance).tolist():
+        alpha = float(curve.alpha[at])
+        sigma = (alpha - 1) / math.sqrt(positive - int(curve.starts[at]))
+        if abs(alpha - fit.alpha) > _APART * max(sigma, fit.sigma):
+            return True
+    return False
 
 
 def _truncated(alpha: float, span: float, tail: int) -> bool:

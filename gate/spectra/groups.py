@@ -35,8 +35,14 @@ class Extra:
     shuffled_eigenvalues: NDArray[np.float64] | None = None
 
 
+_NO_FURTHER: Final[frozenset[Group]] = frozenset({"default"})
+_NOTHING: Final = Extra()
+
+
 def measure_groups(spectrum: Spectrum, settings: Settings) -> Extra:
     """Compute every group that the settings name, for a spectrum with a positive eigenvalue."""
+    if settings.groups <= _NO_FURTHER:
+        return _NOTHING
     fields: dict[str, Any] = {}
     flags: list[str] = []
     for groups, module, function in MEASURES:

@@ -94,7 +94,7 @@ def _describe(
 def _describe_row(
     layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings
 ) -> tuple[LayerMetrics, LayerPlot | None]:
-    if not np.isfinite(solved.values).all():
+    if not np.isfinite(solved.values[:, -1]).all():  # ascending, or NaN throughout
         return _metrics(layer, row, flags=("not-finite",), reason=_count_not_finite(row)), None
     measured = _spectrum(layer, row, solved, settings)
     spectrum = measured.spectrum

@@ -56,8 +56,8 @@ def smallest_singular_value(spectrum: Spectrum) -> float:
 
 
 def _log_power_sum(eigenvalues: NDArray[np.float64], alpha: float) -> float:
-    """Return log10 Σ λ^alpha without overflow; zeros contribute nothing."""
-    logs = alpha * np.log(eigenvalues[eigenvalues > 0])
+    """Return log10 Σ λ^alpha, of ascending λ, without overflow; zeros contribute nothing."""
+    logs = alpha * np.log(eigenvalues[eigenvalues.searchsorted(0.0, side="right") :])
     largest = float(logs[-1])
     return (largest + math.log(float(np.exp(logs - largest).sum()))) / _LN_10
 

@@ -34,6 +34,9 @@ _MARGIN: Final = 1e-12
 _AT_ONCE: Final = 1 << 14
 """Elements below which all candidates left are evaluated at once, rather than bounded more tightly."""
 
+_REMEMBERED: Final = 1024
+"""Sizes of spectra up to which the positions of the first round are kept (0.4 MB at most)."""
+
 _BLOCK: Final = 1 << 14
 """Elements evaluated at once: temporaries of 128 KB stay in the cache, and the allocator keeps them."""
 
@@ -141,23 +144,22 @@ class Candidates:
 
     def bounds(self, starts: NDArray[np.intp], positions: int) -> NDArray[np.float64]:
         """Return lower bounds of D: the largest gap at some positions of each tail."""
-        share = (np.arange(positions) + 0.5) / positions
         result = np.empty(len(starts))
-        columns = max(1, _BLOCK // positions)
+        size, columns = len(self.logs), max(1, _BLOCK // positions)
         for first in range(0, len(starts), columns):
             some = starts[first : first + columns]
-            tails = len(self.logs) - some
-            offsets = np.multiply.outer(share, tails).astype(np.int64)
-            excess = self.logs[some + offsets]
+            if positions == _POSITIONS[0] and size <= _REMEMBERED and _is_range(some):
+                places, share = _range_grid(size, int(some[0]), int(some[-1]) + 1, positions)
+            else:
+                places, share = _grid(size, some, positions)
+            excess = self.logs[places]
             excess -= self.logs[some]
             gap = self._beyond(excess, some)
-            gap -= 1 - offsets / tails
+            gap -= share
             np.abs(gap, out=gap).max(axis=0, out=result[first : first + columns])
         return result
 
-    def _beyond(
-        self, excess: NDArray[np.float64], starts: NDArray[np.intp] | int
-    ) -> NDArray[np.float64]:
+    def _beyond(self, excess: NDArray[np.float64], starts: NDArray[np.intp] | int) -> NDArray[np.float64]:
         """Return 1 - F, the fitted share beyond some positions of the tails from ``starts``.
 
         ``excess`` holds log λ - log x_min there, shape (positions, starts), and is overwritten.
@@ -171,7 +173,7 @@ class Candidates:
             beyond += 1
         return beyond
 
-    @property
+    @cached_property
     def starts(self) -> NDArray[np.intp]:
         """The starts that may be chosen."""
         return np.arange(len(self.alpha))
@@ -201,19 +203,43 @@ class Candidates:
         return best[1], best[0]
 
 
+def _is_range(starts: NDArray[np.intp]) -> bool:
+    return int(starts[-1]) - int(starts[0]) == len(starts) - 1
+
+
+def _grid(
+    size: int, starts: NDArray[np.intp], positions: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return places evenly spaced over each tail and the share beyond them, shape (positions, starts)."""
+    tails = (size - starts).astype(np.float64)
+    offsets = np.multiply.outer((np.arange(positions) + 0.5) / positions, tails).astype(np.intp)
+    return starts + offsets, 1 - offsets / tails
+
+
+@lru_cache(maxsize=4)
+def _range_grid(
+    size: int, first: int, end: int, positions: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Remember the grid of successive starts: layers of a model often have the same size."""
+    places, share = _grid(size, np.arange(first, end), positions)
+    places.flags.writeable = share.flags.writeable = False
+    return places, share
+
+
 def _shares(size: int, starts: NDArray[np.intp], first: int) -> NDArray[np.float64]:
-    """Return the share of each tail at or beyond each position from ``first`` on; at least 1 before it.
+    """Return the share of each tail at or beyond each position from ``first`` on; 1 before it.
 
     Shape (starts, size - first).
     """
-    if size <= FULL_SCAN and int(starts[-1]) - int(starts[0]) == len(starts) - 1:
+    if size <= FULL_SCAN and _is_range(starts):
         return _all_shares(size)[starts[0] : starts[-1] + 1, first:]
     share = np.arange(size - first, 0, -1.0) / (size - starts).astype(np.float64)[:, None]
     return np.minimum(share, 1, out=share)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=24)
 def _all_shares(size: int) -> NDArray[np.float64]:
+    """Remember the shares of every start of a small spectrum (0.3 MB at most)."""
     share = np.arange(size, 0, -1.0) / np.arange(size, 1, -1.0)[:, None]
     np.minimum(share, 1, out=share)
     share.flags.writeable = False
@@ -267,7 +293,7 @@ def fit_and_curve(
 def _unfit(x: NDArray[np.float64]) -> str | None:
     if len(x) < 2:  # noqa: PLR2004 - a slope needs two points
         return f"{len(x) or 'no'} positive eigenvalue{'' if len(x) else 's'}: a power law needs at least 2"
-    if not (x[0] > 0 and np.isfinite(x).all()):
+    if not (x[0] > 0 and x[-1] < math.inf):  # ascending, and NaN would stand last
         return "the eigenvalues are not all positive and finite"
     return None
 

@@ -114,7 +114,12 @@ def test_what_the_caller_takes_for_zero_costs_no_decomposition(decomposed: list[
 @pytest.mark.parametrize(("rows", "order"), [(200, "C"), (200, "F"), (260, "C"), (260, "F")])
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_few_lost_eigenvalues_are_found_in_their_own_space(
-    rows: int, order: Any, turned: bool, zeros: int, lost: tuple[float, ...], decomposed: list[tuple[int, ...]]
+    rows: int,
+    order: Any,
+    turned: bool,
+    zeros: int,
+    lost: tuple[float, ...],
+    decomposed: list[tuple[int, ...]],
 ) -> None:
     zero_below = 200 * 2.0**-52
     rest = np.geomspace(1e-11, 1, 200 - zeros - len(lost))

@@ -178,7 +178,9 @@ def test_the_last_of_several_threads_begins_with_the_smallest_layers(monkeypatch
     assert smallest == sizes[: len(smallest)]
 
 
-def test_a_small_model_is_measured_by_the_calling_thread_too_and_a_tiny_one_by_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_calling_thread_measures_a_small_model_too_and_a_tiny_one_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     names: set[str] = set()
 
     def reader(values: NDArray[Any]) -> Any:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
@@ -27,7 +26,8 @@ from gate.spectra.lapack.openblas import TWO_STAGE
 from gate.spectra.layer import start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
+    from types import TracebackType
 
     from gate.layer import WeightLayer
     from gate.spectra.cache import LayerCache
@@ -114,6 +114,7 @@ class _Run:
         self._settings = settings
         self._cache = cache
         self._budget = MemoryBudget(layers)
+        self._bytes = [peak_bytes(layer) for layer in layers]
         self._order = deque(_largest_first(layers))
         self._solved: deque[_Solved] = deque()
         self._finishing = False
@@ -157,7 +158,7 @@ class _Run:
         """
         with self._lock:
             enough = min(_TOGETHER, 1 + len(self._order) // (2 * self._workers))
-            if not self._solved or not urgent and (self._finishing or len(self._solved) < enough):
+            if not self._solved or (not urgent and (self._finishing or len(self._solved) < enough)):
                 return False
             waiting = list(self._solved)
             self._solved.clear()
@@ -185,7 +186,7 @@ class _Run:
 
     def _may_begin(self, end: int) -> bool:
         with self._lock:
-            return bool(self._order) and self._budget.has_room(peak_bytes(self._layers[self._order[end]]))
+            return bool(self._order) and self._budget.has_room(self._bytes[self._order[end]])
 
     def _begin(self, end: int) -> int | None:
         """Take the layer at an end of the order, if there is one and room for it."""
@@ -193,7 +194,7 @@ class _Run:
             if not self._order:
                 return None
             index = self._order[end]
-            if not self._budget.has_room(size := peak_bytes(self._layers[index])):
+            if not self._budget.has_room(size := self._bytes[index]):
                 return None
             self._budget.take(size)
             self._running += 1
@@ -202,7 +203,7 @@ class _Run:
 
     def _end(self, index: int) -> None:
         with self._lock:
-            self._budget.give_back(peak_bytes(self._layers[index]))
+            self._budget.give_back(self._bytes[index])
             self._running -= 1
         crew().wake()
 
@@ -231,26 +232,35 @@ def _attempt(call: Callable[[], _Value]) -> _Value | BaseException:
     """
     try:
         return call()
-    except BaseException as error:  # noqa: BLE001 - whatever it is
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise
         return error
 
 
-@contextmanager
-def naming(layer: WeightLayer) -> Iterator[None]:
+class naming:  # noqa: N801 - used as a function is
     """Put the layer's name into errors."""
-    try:
-        yield
-    except GateError as error:
-        if layer.name not in error.message:
+
+    __slots__ = ("_layer",)
+
+    def __init__(self, layer: WeightLayer) -> None:
+        self._layer = layer
+
+    def __enter__(self) -> None:
+        """Do nothing yet."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Name it in the error, if there is one."""
+        layer = self._layer
+        if isinstance(error, GateError) and layer.name not in error.message:
             error.message = f"layer {layer.name}: {error.message}"
-        raise
-    except MemoryError as error:
-        raise ResourceError(
-            f"layer {layer.name}: out of memory measuring a tensor of shape {layer.shape}",
-            hint="Use fewer jobs (--jobs 1), or a machine with more memory.",
-        ) from error
+        elif isinstance(error, MemoryError):
+            raise ResourceError(
+                f"layer {layer.name}: out of memory measuring a tensor of shape {layer.shape}",
+                hint="Use fewer jobs (--jobs 1), or a machine with more memory.",
+            ) from error
 
 
 def _largest_first(layers: Sequence[WeightLayer]) -> list[int]:

@@ -181,9 +181,7 @@ class OpenBlas:
         _check("sytrd", info.value)
         return diagonal, off_diagonal, factors
 
-    def _lowest(
-        self, diagonal: NDArray[Any], off_diagonal: NDArray[Any], count: int
-    ) -> NDArray[Any] | None:
+    def _lowest(self, diagonal: NDArray[Any], off_diagonal: NDArray[Any], count: int) -> NDArray[Any] | None:
         """Return the vectors of the smallest eigenvalues of a tridiagonal matrix; None where they fail."""
         size = len(diagonal)
         values, vectors = np.empty(size), np.empty((size, count), order="F")

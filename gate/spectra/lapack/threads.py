@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from gate.spectra.lapack.interface import Backend
 
@@ -31,6 +32,7 @@ class BlasThreads:
         self._waiting = 0
         self._alone = False
         self._before = 1
+        self._one = _One(self)
 
     @contextmanager
     def sized(self, size: int) -> Iterator[None]:
@@ -38,9 +40,12 @@ class BlasThreads:
         with self.all() if size >= LARGE else self.one():
             yield
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> AbstractContextManager[None]:
         """Run on one BLAS thread, beside others."""
+        return self._one
+
+    def enter(self) -> None:
+        """Come in beside others; the first sets the number of threads."""
         with self._condition:
             self._condition.wait_for(lambda: not self._alone and not self._waiting)
             if self._inside == 0:
@@ -48,15 +53,15 @@ class BlasThreads:
                 if self._before != 1:
                     self._backend.set_threads(1)
             self._inside += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._inside -= 1
-                if self._inside == 0:
-                    if self._before != 1:
-                        self._backend.set_threads(self._before)
-                    self._condition.notify_all()
+
+    def leave(self) -> None:
+        """Go; the last one restores the number of threads."""
+        with self._condition:
+            self._inside -= 1
+            if self._inside == 0:
+                if self._before != 1:
+                    self._backend.set_threads(self._before)
+                self._condition.notify_all()
 
     @contextmanager
     def all(self) -> Iterator[None]:
@@ -74,3 +79,18 @@ class BlasThreads:
             with self._condition:
                 self._alone = False
                 self._condition.notify_all()
+
+
+class _One:
+    """Holds one thread beside others; entered some times per layer, so no generator."""
+
+    __slots__ = ("_threads",)
+
+    def __init__(self, threads: BlasThreads) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> None:
+        self._threads.enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.leave()

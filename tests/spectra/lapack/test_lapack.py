@@ -138,7 +138,35 @@ def test_the_fallback_finds_the_same_eigenvalues() -> None:
     )
 
 
-@pytest.mark.parametrize("missing", ["sytrd_sb2st", "gesdd", "openblas_set_num_threads"])
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [150, 90])
+def test_the_basis_spans_the_space_of_the_smallest_eigenvalues(
+    rows: int, precision: type[np.floating[Any]]
+) -> None:
+    matrix = gaussian(rows, 90)
+    solver = openblas()
+    told: list[int] = []
+
+    def wanted(values: Any) -> int:
+        told.append(len(values))
+        return 7
+
+    values, basis = solver.eigenvalues_and_basis(solver.gram(matrix, precision), wanted)
+    np.testing.assert_allclose(values, solver.eigenvalues(solver.gram(matrix, precision)), rtol=1e-6)
+    if precision is np.float32:  # nothing to gain from: single precision is never mended
+        assert basis is None
+        return
+    assert told == [90]
+    assert basis is not None
+    np.testing.assert_allclose(basis.T @ basis, np.eye(7), atol=1e-13)
+    gram = matrix.T @ matrix
+    np.testing.assert_allclose(gram @ basis, basis * values[:7], atol=1e-11 * values[-1])
+    portable = Portable()
+    assert portable.eigenvalues_and_basis(portable.gram(matrix, precision), wanted)[1] is None
+    assert solver.eigenvalues_and_basis(solver.gram(matrix, precision), lambda _: 0)[1] is None
+
+
+@pytest.mark.parametrize("missing", ["sytrd_sb2st", "stemr", "ormtr", "gesdd", "openblas_set_num_threads"])
 def test_a_missing_symbol_leads_to_the_fallback(fresh_choice: pytest.MonkeyPatch, missing: str) -> None:
     openblas()
     present = library._symbol
@@ -200,6 +228,9 @@ class Recorded:
         raise NotImplementedError
 
     def eigenvalues(self, gram: Any) -> Any:
+        raise NotImplementedError
+
+    def eigenvalues_and_basis(self, gram: Any, wanted: Any) -> Any:
         raise NotImplementedError
 
     def singular_values(self, matrix: Any) -> Any:
