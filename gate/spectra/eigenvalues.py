@@ -38,6 +38,9 @@ eps²/r to its eigenvalue: below 1e-23, where the smallest of interest is M·eps
 _FEW: Final = 3
 """One in so many directions at most is projected on; the decomposition is as fast for more."""
 
+_PRODUCT_ROWS: Final = 4096
+"""Rows of a tall matrix that are cast at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Eigenvalues:
@@ -165,7 +168,7 @@ def _single(
         values: NDArray[np.float64] = np.maximum(found, 0)
         if basis is None:
             return values, False
-        values[: basis.shape[1]] = _singular(matrix.astype(np.float64) @ basis)
+        values[: basis.shape[1]] = _singular(_product(matrix, basis))
         values.sort()  # those next to _APART are as exact as before, and may change places
         return values, True
 
@@ -191,6 +194,15 @@ def _lost_and_near(values: NDArray[Any], shape: tuple[int, int], zero_below: flo
         return 0
     near = int(values.searchsorted(_APART * largest, side="right"))
     return near if near * _FEW <= len(values) else 0
+
+
+def _product(matrix: NDArray[Any], basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return matrix·basis in double precision, of which the matrix is brought to no more than some rows."""
+    product = np.empty((len(matrix), basis.shape[1]))
+    for first in range(0, len(matrix), _PRODUCT_ROWS):
+        some = matrix[first : first + _PRODUCT_ROWS].astype(np.float64)
+        np.matmul(some, basis, out=product[first : first + len(some)])
+    return product
 
 
 def _has_dead_channel(matrix: NDArray[Any], squares: NDArray[Any]) -> bool:

@@ -141,8 +141,11 @@ class _Run:
                 if not self._finish_some(urgent=True):
                     crew().help(until=lambda: self._over() or bool(self._solved) or self._may_begin(end))
                 continue
+            waits = is_short(self._layers[index], self._settings)
+            if not waits:
+                self._finish_some(urgent=True)  # nothing that is done waits for a long layer
             solved = index, _attempt(partial(self._start, index))
-            if is_short(self._layers[index], self._settings):
+            if waits:
                 self._solved.append(solved)
             else:
                 self._finish([solved])

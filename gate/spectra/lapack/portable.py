@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,8 +61,13 @@ class Portable:
         return max(counts, default=1)
 
     def set_threads(self, count: int) -> None:
-        """Limit every loaded BLAS library."""
-        self._blas().limit(limits=count)
+        """Limit every loaded BLAS library.
+
+        threadpoolctl 3.8 lets one living thread set OpenBLAS's, and ignores others: so one that ends does.
+        """
+        setter = threading.Thread(target=self._blas().limit, kwargs={"limits": count})
+        setter.start()
+        setter.join()
 
     def _blas(self) -> Any:
         if self._controller is None:

@@ -209,6 +209,24 @@ def test_the_fallback_reports_and_limits_threads() -> None:
     assert backend.threads() == before
 
 
+def test_every_thread_may_set_the_number_of_blas_threads_of_the_fallback() -> None:
+    backend = Portable()
+    before = backend.threads()
+    found: list[int] = []
+
+    def elsewhere() -> None:
+        backend.set_threads(1)
+        found.append(backend.threads())
+
+    backend.set_threads(2)
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert found == [1]
+    backend.set_threads(before)
+    assert backend.threads() == before
+
+
 class Recorded:
     """A backend that only counts its threads."""
 
