@@ -20,10 +20,10 @@ VARIANTS: Final = (
 )
 _TEXT: Final = """
 `gate.analyze(tensors)` against `WeightWatcher(model=tensors).analyze()` on the same tensors in memory,
-both in processes that stay alive and take turns, medians of the runs. WeightWatcher is measured on one
-BLAS thread and on one per core, and the better is taken. *Same rules* is the convention
-`weightwatcher-0.7`: its layers, its thresholds, its numbers to 1e-9. *One thread* compares CPU
-time, `jobs=1` against the thriftier of its settings.
+both in processes that stay alive and take turns; medians of the turns, and the ratio is the median of the
+turns' ratios. WeightWatcher is measured on one BLAS thread and on one per core, and the better is taken.
+*Same rules* is the convention `weightwatcher-0.7`: its layers, its thresholds, its numbers to 1e-9. *One
+thread* compares CPU time, `jobs=1` against the thriftier of its settings.
 """
 _QUICK: Final = ("silero", "magika")
 
