@@ -17,7 +17,7 @@ import pytest
 
 from gate.errors import ModelError, ResourceError
 from gate.spectra import Settings, convention, lapack, measure_layers
-from gate.spectra.executors import Local, local
+from gate.spectra.executors import Local, budget, local
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
 from gate.spectra.lapack import openblas, threads, tiled
 from gate.spectra.lapack.blas import Blas
@@ -226,6 +226,22 @@ def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
     monkeypatch.setattr(local, "is_short", lambda *_: False)
     assert measure_layers(layers, replace(GATE, jobs=1)) == together
     assert deliveries == [1] * len(layers)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("brief", [0, local.BRIEF])
+def test_layers_that_wait_to_be_finished_give_their_room_back_when_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, jobs: int, brief: int
+) -> None:
+    layers = [layer_of(gaussian(90, 80, seed=seed), name=str(seed)) for seed in range(40)]
+    expected = measure_layers(layers, GATE)
+    monkeypatch.setattr(local, "ALONE", 0)
+    monkeypatch.setattr(local, "BRIEF", brief)
+    monkeypatch.setattr(budget, "SLACK", 0)
+    limit = MemoryBudget(layers)
+    limit.take(peak_bytes(layers[0]))
+    assert not limit.has_room(peak_bytes(layers[0]))  # or 16 would be finished together
+    assert measure_layers(layers, replace(GATE, jobs=jobs)) == expected
 
 
 def test_threads_without_a_layer_take_slices_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
