@@ -169,6 +169,8 @@ def test_mlflows_own_charts_show_the_trend(visit: Visit, registered: str) -> Non
 
 
 def test_history_links_lead_to_the_same_report(visit: Visit, registered: str, tmp_path: Path) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - only the browser tests have it
+
     target = tmp_path / "index.html"
     done = gate(
         *("history", "--all", "--format", "html", "-o", target), changes={"MLFLOW_TRACKING_URI": registered}
@@ -180,5 +182,6 @@ def test_history_links_lead_to_the_same_report(visit: Visit, registered: str, tm
     assert "not judged" in entry.inner_text(), "version 3, the newest, was never checked"
     page.locator("section").filter(has_text=MODEL).locator("summary").last.click()
     page.get_by_role("link", name="blocked", exact=True).first.click()
-    page.frame_locator("iframe").get_by_role("heading", name="Blocked").wait_for()
+    heading = page.frame_locator("iframe").get_by_role("heading", name="Blocked")
+    expect(heading).to_be_visible(timeout=PATIENCE)  # which has the news of a first visit closed
     assert visit.complaints() == []
