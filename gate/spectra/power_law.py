@@ -28,6 +28,9 @@ _POSITIONS: Final = (24, 160)
 _SAME: Final = 1e-10
 """A tail whose ends agree to this relative precision holds one eigenvalue, repeated."""
 
+_LOST: Final = 1e-300
+"""In place of a sum of logarithms that rounding lost in a long tail of equal values: never the best."""
+
 _MARGIN: Final = 1e-12
 """Slack between a bound and the value it bounds: exp may round differently by position."""
 
@@ -110,6 +113,7 @@ class Candidates:
                 long_enough = max(long_enough, 1)
             count = min(count, max(long_enough, 0))
             points, excess = points[:count] - 1, excess[:count]
+        excess[excess == 0] = _LOST
         alpha: NDArray[np.float64] = 1 + points / excess
         return cls(logs, alpha, convention.ks == "truncated")
 

@@ -109,6 +109,23 @@ def test_ties_go_to_the_longest_tail() -> None:
     assert fit(x, GATE_1).start == starts[np.argmin(distances)]
 
 
+@pytest.mark.parametrize(
+    ("count", "log", "last"),
+    [(3839, 10.900053681588927, 1.6952815940639632e-09), (5111, 162.60224454155832, 1.286505388868098e-10)],
+)
+def test_a_tail_whose_spread_rounding_loses_is_never_the_best(count: int, log: float, last: float) -> None:
+    x = np.append(np.full(count, np.exp(log)), np.exp(log) * (1 + last))
+    logs = np.log(x)
+    spread = np.cumsum(logs[::-1])[::-1][:-1] - np.arange(len(x), 1, -1.0) * logs[:-1]
+    assert (spread == 0).any()
+    candidates = Candidates.of(x, GATE_1)
+    assert np.isfinite(candidates.alpha).all()
+    found = fit(x, GATE_1)
+    assert found.ks_distance is not None
+    assert np.isfinite(found.ks_distance)
+    assert spread[found.start] != 0
+
+
 def test_few_points_take_the_corrected_estimator_and_tails_of_eight() -> None:
     x = np.array([1.0, 1.3, 1.9, 2.0, 2.6, 3.5, 4.1, 6.0, 9.0, 15.0])
     found = fit(x, GATE_1)
