@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 MODEL = "fraud encoder"
+NEIGHBOUR = "a blocked encoder"
+"""Another model of the same registry, whose newest version is blocked: lists show it above ours."""
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)'
 PATIENCE = 60_000
 """Milliseconds: MLflow's pages are several megabytes of script, and this machine may be busy."""
@@ -52,26 +54,28 @@ def write_model(path: Path, seed: int, *, damaged: bool) -> None:
 def registered(browser: Browser, mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two checked versions of one model, the second damaged, and one that nobody checked."""
     client = mlflow.MlflowClient(mlflow_server, mlflow_server)
-    client.create_registered_model(MODEL)
     experiment = client.create_experiment("training of the fraud encoder")
+    client.create_registered_model(MODEL)
+    client.create_registered_model(NEIGHBOUR)
     for number, damaged in enumerate((False, True, False), start=1):
         folder = tmp_path_factory.mktemp(f"version-{number}")
         write_model(folder / "model.onnx", seed=number, damaged=damaged)
         (folder / "MLmodel").write_text("flavors:\n  onnx:\n    data: model.onnx\n")
         run = client.create_run(experiment)
         client.log_artifacts(run.info.run_id, str(folder), "model")
-        client.create_model_version(MODEL, f"{run.info.artifact_uri}/model", run.info.run_id)
-    for number in (1, 2):
+        for name in (MODEL, NEIGHBOUR) if damaged else (MODEL,):
+            client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id)
+    for version, baseline in (
+        (f"{MODEL}/1", "none"),
+        (f"{MODEL}/2", "version:1"),
+        (f"{NEIGHBOUR}/1", "none"),
+    ):
         done = gate(
-            *(
-                "check",
-                f"models:/{MODEL}/{number}",
-                "--baseline",
-                f"version:{number - 1}" if number > 1 else "none",
-            ),
+            *("check", f"models:/{version}", "--baseline", baseline),
             changes={"MLFLOW_TRACKING_URI": mlflow_server},
         )
         assert done.returncode in (0, 1), done.stderr
+    assert client.get_model_version(NEIGHBOUR, "1").tags["gate.outcome"] == "blocked"
     assert client.get_model_version(MODEL, "2").tags["gate.outcome"] == "blocked"
     return mlflow_server
 
@@ -180,8 +184,10 @@ def test_history_links_lead_to_the_same_report(visit: Visit, registered: str, tm
     page.goto(target.as_uri())
     entry = page.get_by_role("region", name="Table of all models").get_by_role("row").filter(has_text=MODEL)
     assert "not judged" in entry.inner_text(), "version 3, the newest, was never checked"
-    page.locator("section").filter(has_text=MODEL).locator("summary").last.click()
-    page.get_by_role("link", name="blocked", exact=True).first.click()
+    versions = page.locator("section").filter(has=page.get_by_role("heading", name=MODEL, exact=True))
+    versions.locator("summary").last.click()
+    versions.get_by_role("link", name="blocked", exact=True).click()  # other tests' models may stand above
     heading = page.frame_locator("iframe").get_by_role("heading", name="Blocked")
     expect(heading).to_be_visible(timeout=PATIENCE)  # which has the news of a first visit closed
+    assert page.frame_locator("iframe").get_by_text(f"models:/{MODEL}/2").first.is_visible()
     assert visit.complaints() == []
