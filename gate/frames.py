@@ -9,6 +9,8 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+from gate.arguments import analysis_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,6 +38,11 @@ def to_frame(analysis: Analysis) -> pd.DataFrame:
         docs/metrics.md.  A figure that does not exist or was not asked for is missing: NaN in columns
         of floats, ``pandas.NA`` in columns of counts.  Types do not depend on what is missing.
 
+    Raises
+    ------
+    gate.errors.UsageError
+        It is no analysis.
+
     Examples
     --------
     >>> import gate
@@ -46,6 +53,7 @@ def to_frame(analysis: Analysis) -> pd.DataFrame:
 
     from gate.spectra.interface import LayerMetrics  # noqa: PLC0415 - likewise
 
+    analysis = analysis_of(analysis)
     more = sorted({name for row in analysis.layers for name in row.extra})
     return pd.DataFrame(
         {
@@ -87,9 +95,15 @@ def to_weightwatcher_frame(analysis: Analysis) -> pd.DataFrame:
         One row per layer that the convention measures, ``layer_id`` being its place among all
         layers, from 0.  Columns as WeightWatcher 0.7.7 orders them.  NaN where there is no such figure:
         a fit that failed (WeightWatcher writes -1), and ``weak_rank_loss``, which is not measured.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        It is no analysis.
     """
     import pandas as pd  # noqa: PLC0415 - see the module's docstring
 
+    analysis = analysis_of(analysis)
     kept = [(place, row) for place, row in enumerate(analysis.layers) if _LEFT_OUT not in row.flags]
     frame: dict[str, Any] = {
         "layer_id": pd.Series([place for place, _ in kept], dtype="int64"),

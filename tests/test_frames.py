@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gate
+from gate.errors import UsageError
 from gate.frames import WEIGHTWATCHER_COLUMNS
 from gate.spectra import LayerMetrics
 from tests.spectra.synthetic import synthetic_matrices
@@ -137,3 +138,13 @@ def test_an_analysis_without_rows_gives_an_empty_frame_of_the_same_types() -> No
     empty = gate.to_frame(replace(analysis, layers=()))
     assert empty.dtypes.tolist() == gate.to_frame(analysis).dtypes.tolist()
     assert gate.to_weightwatcher_frame(replace(analysis, layers=())).empty
+
+
+@pytest.mark.parametrize("frame", [gate.to_frame, gate.to_weightwatcher_frame])
+def test_a_frame_is_made_of_an_analysis_alone(frame: Any) -> None:
+    verdict = gate.check({"w": np.eye(20)})
+    with pytest.raises(UsageError, match="not of a Verdict") as caught:
+        frame(verdict)
+    assert ".analysis" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match="not of a dict"):
+        frame({})

@@ -11,6 +11,6 @@ One container format is one reader (:mod:`gate.weights.readers`); formats that s
 :mod:`gate.weights.state_dict`; :mod:`gate.weights.artifact` says which files of a folder are the model.
 """
 
-from gate.weights.artifact import read_weights, weight_files
+from gate.weights.artifact import begins_like_pickle, named_files, read_weights, weight_files
 
-__all__ = ["read_weights", "weight_files"]
+__all__ = ["begins_like_pickle", "named_files", "read_weights", "weight_files"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gate.errors import ModelError
+from gate.text import printable
 from gate.weights.interface import ModelWeights, StoredTensor
 
 if TYPE_CHECKING:
@@ -89,7 +90,19 @@ def _checked(name: object) -> str:
 def _reader(name: str, value: Any) -> LiveReader:
     if isinstance(value, LiveArray | LiveTensor):
         return value
-    return LiveTensor(name, value) if hasattr(value, "detach") else LiveArray(_as_array(name, value))
+    return _as_tensor(name, value) if hasattr(value, "detach") else LiveArray(_as_array(name, value))
+
+
+def _as_tensor(name: str, value: Any) -> LiveTensor:
+    tensor = LiveTensor(name, value)
+    try:
+        tuple(tensor.shape)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{printable(name)!r} has no shape yet: {str(error).splitlines()[0]}",
+            hint="A lazy layer gets its weights when the model is run for the first time: do that before.",
+        ) from error
+    return tensor
 
 
 def _stored(name: str, reader: LiveReader, teller: Teller | None) -> StoredTensor:
@@ -100,10 +113,15 @@ def _stored(name: str, reader: LiveReader, teller: Teller | None) -> StoredTenso
 def _as_array(name: str, value: Any) -> NDArray[Any]:
     import numpy as np  # noqa: PLC0415
 
+    if np.ma.is_masked(value):
+        raise ModelError(
+            f"{printable(name)!r} has masked elements, which are neither weights nor none",
+            hint="Say what they are, e.g. by array.filled(0), or leave the array out.",
+        )
     try:
         return np.asarray(value.numpy() if callable(getattr(value, "numpy", None)) else value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{name!r} cannot be seen as an array: {error}") from error
+        raise ModelError(f"{printable(name)!r} cannot be seen as an array: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +141,11 @@ class LiveArray:
         return str(self.values.dtype.name)
 
     @property
+    def holds_objects(self) -> bool:
+        """Whether the elements are Python objects, which have no bytes of their own."""
+        return bool(self.values.dtype.hasobject)
+
+    @property
     def quantisation_step(self) -> float | None:
         """None: a numpy array of integers has no scale of its own."""
         return None
@@ -132,6 +155,12 @@ class LiveArray:
         from gate.weights.mapped import to_float  # noqa: PLC0415
 
         return to_float(self.values)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether :meth:`content` is a view."""
+        values = self.values
+        return bool(values.flags.c_contiguous and values.dtype == values.dtype.newbyteorder("<"))
 
     def content(self) -> NDArray[Any]:
         """Return the elements in their storage type, in C order and little-endian."""
@@ -169,6 +198,11 @@ class LiveTensor:
         return name.removeprefix("q") if self._is_quantised else name
 
     @property
+    def holds_objects(self) -> bool:
+        """False: a tensor holds numbers."""
+        return False
+
+    @property
     def quantisation_step(self) -> float | None:
         """Of a quantised tensor its scale, or the root mean square of several."""
         if not self._is_quantised:
@@ -193,6 +227,13 @@ class LiveTensor:
             if str(dense.dtype) not in {"torch.float16", "torch.float32", "torch.float64"}:
                 dense = dense.float()
             return to_float(dense.numpy())
+
+    @property
+    def in_place(self) -> bool:
+        """Whether :meth:`content` is a view."""
+        tensor = self.tensor
+        dense = "strided" in str(getattr(tensor, "layout", "")) and str(tensor.device) == "cpu"
+        return dense and not self._is_quantised and bool(tensor.is_contiguous())
 
     def content(self) -> NDArray[Any]:
         """Return the elements in their storage type (as bytes where numpy has none such), in C order.

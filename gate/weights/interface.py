@@ -119,7 +119,7 @@ class Reader(Protocol):
         ...
 
     def matches(self, path: Path) -> bool:
-        """Tell, from the first bytes and the name and without raising, whether to read ``path``."""
+        """Tell, from its bytes and name and without raising, whether ``path`` is of this format."""
         ...
 
     def read(self, path: Path, *, root: Path) -> ModelWeights:

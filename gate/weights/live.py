@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gate.errors import UsageError
+from gate.text import printable
 from gate.weights.arrays import from_arrays, live_readers
 from gate.weights.interface import Skipped
 from gate.weights.names import free_name, natural_key
+from gate.weights.optimizers import OPTIMIZER, is_optimizer_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +29,9 @@ _PACKED_ROLES: Final = ("weight", "bias")
 _KERAS: Final = ("keras", "tf_keras", "tensorflow")
 """Packages whose classes mean what their names say; a subclass is taken for what it is derived from."""
 
+_MAX_DEPTH: Final = 100
+"""Levels of nesting; parameters of real models have some ten."""
+
 _SETTINGS: Final = (str, bytes, bool, int, float, complex, type(None))
 """Plain values that stand beside arrays in a state dict or a pytree and hold no weights."""
 
@@ -34,7 +40,7 @@ _SETTINGS: Final = (str, bytes, bool, int, float, complex, type(None))
 class LiveWeights:
     """The arrays of a model in memory: the reader of each, vectors too, and what tells of some.
 
-    ``strange`` are the values that are no array.
+    ``strange`` are the values that are no array, or none of numbers.
     """
 
     readers: Mapping[str, LiveReader]
@@ -44,7 +50,8 @@ class LiveWeights:
     @cached_property
     def weights(self) -> ModelWeights:
         """Which layers the arrays are; raises ModelError where the scales of integers cannot be read."""
-        described = from_arrays(self.readers, self.told)
+        numbers = {name: reader for name, reader in self.readers.items() if not reader.holds_objects}
+        described = from_arrays(numbers, self.told)
         return replace(described, skipped=(*described.skipped, *self.strange))
 
 
@@ -61,10 +68,15 @@ def read_live(model: object) -> LiveWeights:
     Raises
     ------
     gate.errors.UsageError
-        It is none of these.
+        It is none of these, or is nested without end.
     gate.errors.ModelError
         A value cannot be seen as an array.
     """
+    if isinstance(model, type):
+        raise UsageError(
+            f"{model.__module__}.{model.__qualname__} is a class, not a model",
+            hint="Make a model of it first.",
+        )
     for recognised, arrays in KINDS:
         if recognised(model):
             return _listed(arrays(model))
@@ -81,6 +93,9 @@ def _listed(named: Named) -> LiveWeights:
     strange = []
     for name, found in named:
         value = found.value if isinstance(found, _OfLayer) else found
+        if isinstance(value, _Optimizer):
+            strange.append(Skipped(name, OPTIMIZER, value.elements, matrix=False))
+            continue
         if not _is_array(value):
             strange.append(Skipped(name, f"a {type(value).__name__}, which is no array", matrix=False))
             continue
@@ -88,7 +103,15 @@ def _listed(named: Named) -> LiveWeights:
         arrays[free] = value
         if isinstance(found, _OfLayer):
             told[free] = found.tell
-    return LiveWeights(live_readers(arrays), told, tuple(strange))
+    readers = live_readers(arrays)
+    strange += [_of_objects(name, reader) for name, reader in readers.items() if reader.holds_objects]
+    return LiveWeights(readers, told, tuple(strange))
+
+
+def _of_objects(name: str, reader: LiveReader) -> Skipped:
+    """Say that an array holds no numbers; one of the shape of a matrix counts against coverage."""
+    is_matrix = len(reader.shape) > 1
+    return Skipped(name, "an array of Python objects, not of numbers", math.prod(reader.shape), is_matrix)
 
 
 def _is_array(value: object) -> bool:
@@ -201,19 +224,42 @@ KINDS: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Named]], ...]] =
 """How a kind of live model is recognised, and what names its arrays; the first that knows it counts."""
 
 
-def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield what a nested structure holds by dotted path, as the reader of its saved file names it."""
+@dataclass(frozen=True, slots=True)
+class _Optimizer:
+    """The state of an optimizer, as a whole, with the number of elements it keeps."""
+
+    elements: int
+
+
+def _optimizer(value: object) -> _Optimizer:
+    shapes = (getattr(found, "shape", (0,)) for _, found in _walk(value, "optimizer", look_for_more=False))
+    return _Optimizer(sum(math.prod(shape) for shape in shapes if isinstance(shape, tuple)))
+
+
+def _walk(value: Any, name: str, depth: int = 0, *, look_for_more: bool = True) -> Iterator[tuple[str, Any]]:
+    """Yield what a nested structure holds by dotted path, as the reader of its saved file names it.
+
+    An optimizer's state is yielded as one, unless it is what is walked through.
+    """
+    if depth > _MAX_DEPTH:
+        raise UsageError(
+            f"{printable(name, 80)!r} lies more than {_MAX_DEPTH} levels deep, or within itself",
+            hint="Pass the state dict alone.",
+        )
     if _is_packed(value):
         state = value.__getstate__()
         value = state[0] if isinstance(state, tuple) and state else state
-    if isinstance(value, Mapping):
+    if look_for_more and is_optimizer_state(name, value):
+        yield name or "optimizer", _optimizer(value)
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _walk(inner, _join(name, key))
+            yield from _walk(inner, _join(name, key), depth + 1, look_for_more=look_for_more)
     elif isinstance(value, list | tuple) and not _is_numbers(value):
         weight = next((i for i, item in enumerate(value) if getattr(item, "is_quantized", False)), None)
         for index, inner in enumerate(value):
             role = -1 if weight is None else index - weight
-            yield from _walk(inner, _join(name, _PACKED_ROLES[role] if role in {0, 1} else index))
+            inside = _join(name, _PACKED_ROLES[role] if role in {0, 1} else index)
+            yield from _walk(inner, inside, depth + 1, look_for_more=look_for_more)
     elif not isinstance(value, _SETTINGS) and not type(value).__name__.lower().endswith("dtype"):
         yield name or "array", value
 
@@ -225,7 +271,9 @@ def _is_packed(value: object) -> bool:
 
 def _is_numbers(value: Any) -> bool:
     """Tell whether a list is an array written out, and no container of arrays."""
-    while isinstance(value, list | tuple) and value:
+    for _ in range(_MAX_DEPTH):  # a list may hold itself
+        if not isinstance(value, list | tuple) or not value:
+            break
         value = value[0]
     return isinstance(value, int | float | complex)
 

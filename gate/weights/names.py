@@ -53,7 +53,9 @@ def spare_names(short: str, full: str) -> Iterator[str]:
 
 def free_name(name: str, taken: Container[str]) -> str:
     """Return ``name``, its module numbered where two have one name: the last part tells the layout."""
+    if name not in taken:
+        return name
     split = max(name.rfind("."), name.rfind("/"))
     module, parameter = (name[:split], name[split:]) if split > 0 else (name, "")
     numbered = (f"{module}#{count}{parameter}" for count in itertools.count(2))
-    return next(free for free in itertools.chain((name,), numbered) if free not in taken)
+    return next(free for free in numbered if free not in taken)

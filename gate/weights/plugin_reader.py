@@ -25,6 +25,15 @@ class PluginReader:
         """Identifier shown as ``source.format``."""
         return str(self.plugin.load().format)
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How the files it reads are named, case-folded; empty when it does not say."""
+        return tuple(str(suffix).casefold() for suffix in getattr(self.plugin.load(), "suffixes", ()))
+
+    def declares(self, name: str) -> bool:
+        """Tell whether ``name`` ends in one of its suffixes."""
+        return name.casefold().endswith(self.suffixes)
+
     def matches(self, path: Path) -> bool:
         """Ask it whether to read ``path``."""
         try:

@@ -2,11 +2,13 @@
 
 The archive may be a window of a larger file (an archive within an archive).  Where readers of the
 format could disagree about what it holds (a name written two ways, sizes that differ between the
-headers, entries that overlap or repeat), it is refused as unsafe.  Layout: PKWARE APPNOTE.TXT 6.3.
+headers, entries that overlap or repeat, names that differ only in case), it is refused as unsafe.
+Entries are found as torch finds them, by ASCII letters of either case.  Layout: PKWARE APPNOTE.TXT 6.3.
 """
 
 from __future__ import annotations
 
+import string
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -39,6 +41,7 @@ _SIZES_FOLLOW: Final = 1 << 3
 _STORED, _DEFLATED = 0, 8
 _PADDING_FIELD: Final = b"FB"  # torch pads entries to 64 bytes with a field of Z
 _ZIP64_FIELD: Final = 1
+_ASCII_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +75,18 @@ class Archive:
     """An archive and what it holds.
 
     ``root`` is the folder all of torch's entries lie in; ``stray_bytes`` counts bytes that belong
-    to no entry and no header.
+    to no entry and no header.  ``folded`` has the entries by their folded names.
     """
 
     data: memoryview
     entries: Mapping[str, Entry]
+    folded: Mapping[str, Entry]
     root: str
     stray_bytes: int
 
     def find(self, name: str) -> Entry | None:
-        """Return the entry called ``name`` under the root folder, or None."""
-        return self.entries.get(f"{self.root}/{name}" if self.root else name)
+        """Return the entry called ``name`` under the root folder, in letters of either case, or None."""
+        return self.folded.get(folded(f"{self.root}/{name}" if self.root else name))
 
     def require(self, name: str) -> Entry:
         """Return the entry called ``name`` under the root folder.
@@ -101,7 +105,8 @@ class Archive:
         """Return the entry's name under the root folder, or None when it lies outside."""
         if not self.root:
             return entry.name
-        return entry.name[len(self.root) + 1 :] if entry.name.startswith(f"{self.root}/") else None
+        is_within = folded(entry.name).startswith(folded(f"{self.root}/"))
+        return entry.name[len(self.root) + 1 :] if is_within else None
 
     def bytes_of(self, entry: Entry) -> memoryview:
         """Return the entry's contents: a view where it is stored, a bounded copy where it is deflated.
@@ -146,8 +151,16 @@ def open_archive(data: memoryview) -> Archive:
     entries = {entry.name: entry for entry in (_entry(data, central, directory) for central in centrals)}
     if len(entries) != len(centrals):
         raise UnsafeModelError("the archive holds two entries of one name")
+    by_folded_name = {folded(name): entry for name, entry in entries.items()}
+    if len(by_folded_name) != len(entries):
+        raise UnsafeModelError("the archive holds two entries whose names differ only in case")
     stray = _stray_bytes(list(entries.values()), directory) + len(data) - end
-    return Archive(data, entries, _root(centrals), stray)
+    return Archive(data, entries, by_folded_name, _root(centrals), stray)
+
+
+def folded(name: str) -> str:
+    """Return ``name`` with A to Z in lower case: miniz, by which torch finds entries, makes no difference."""
+    return name.translate(_ASCII_LOWER)
 
 
 def _directory(data: memoryview) -> tuple[int, int, int, int]:

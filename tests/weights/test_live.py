@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gate.errors import UsageError
+from gate.errors import ModelError, UsageError
 from gate.weights import read_weights
 from gate.weights.live import read_live
 
@@ -189,6 +189,100 @@ def test_scikit_learn_s_estimators() -> None:
     linear = LogisticRegression().fit(samples, labels).sparsify()
     assert layers(linear) == {"coef_": ("dense", (3, 20))}
     np.testing.assert_array_equal(read_live(linear).weights.layers[0].read(), linear.coef_.toarray())
+
+
+def test_arrays_of_python_objects_are_skipped_and_named_before_anything_is_measured() -> None:
+    names, rows = np.array(["cat", "dog"], dtype=object), np.array([["a", None]], dtype=object)
+    live = read_live({"w": np.ones((3, 2)), "label_names": names, "rows": rows})
+    assert [layer.name for layer in live.weights.layers] == ["w"]
+    assert live.weights.vectors == 0
+    assert [(item.name, item.parameters, item.matrix) for item in live.weights.skipped] == [
+        ("label_names", 2, False),
+        ("rows", 2, True),
+    ]
+    assert all("Python objects" in item.reason for item in live.weights.skipped)
+
+
+def test_what_is_no_array_hides_no_weights_of_its_name() -> None:
+    for first in (object(), np.array(["a"], dtype=object)):
+        live = read_live({"a": {"b": first}, "a.b": np.ones((3, 2))})
+        assert [layer.shape for layer in live.weights.layers] == [(3, 2)]
+
+
+def test_masked_elements_are_refused_and_a_mask_of_nothing_is_not() -> None:
+    values = np.ones((3, 2))
+    with pytest.raises(ModelError, match=r"'w' has masked elements"):
+        read_live({"w": np.ma.masked_greater(values, 0)})
+    assert layers({"w": np.ma.array(values, mask=False)}) == layers({"w": values})
+
+
+CHECKPOINT: dict[str, Any] = {
+    "epoch": 3,
+    "state_dict": {"fc.weight": np.ones((4, 3)), "fc.bias": np.ones(4)},
+    "optimizer_states": [
+        {"state": {0: {"step": 7, "exp_avg": np.ones((4, 3))}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("held", "name", "elements"),
+    [
+        (CHECKPOINT, "optimizer_states", 12),
+        ({"w": np.ones((4, 3)), "mine": CHECKPOINT["optimizer_states"][0]}, "mine", 12),
+        ({"w": np.ones((4, 3)), "optimizer": {"m": np.ones((2, 2)), "v": [np.ones(3)]}}, "optimizer", 7),
+    ],
+)
+def test_the_state_of_an_optimizer_is_left_out_and_said_to_be(
+    held: dict[str, Any], name: str, elements: int
+) -> None:
+    weights = read_live(held).weights
+    assert [layer.shape for layer in weights.layers] == [(4, 3)]
+    (item,) = weights.skipped
+    assert (item.name, item.parameters, item.matrix) == (name, elements, False)
+    assert "optimizer state" in item.reason
+
+
+def test_weights_beside_the_keys_of_an_optimizer_are_not_hidden_by_them() -> None:
+    held = {"state": {"w": np.ones((4, 3))}, "param_groups": [], "more": np.ones((2, 2))}
+    assert sorted(layer.shape for layer in read_live(held).weights.layers) == [(2, 2), (4, 3)]
+
+
+@pytest.mark.torch
+def test_a_checkpoint_in_memory_reads_like_its_file(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Linear(6, 4)
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.ones(2, 6)).sum().backward()
+    optimizer.step()
+    held = {"state_dict": module.state_dict(), "optimizer_states": [optimizer.state_dict()], "epoch": 1}
+    torch.save(held, tmp_path / "pl.ckpt")
+    live, file = read_live(held).weights, read_weights(tmp_path / "pl.ckpt")
+    assert [layer.name for layer in live.layers] == [layer.name for layer in file.layers] == ["state_dict"]
+    assert live.skipped == file.skipped
+
+
+@pytest.mark.torch
+def test_a_lazy_layer_without_a_shape_is_a_clear_error() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ModelError, match="'weight' has no shape yet") as caught:
+        read_live(torch.nn.LazyLinear(10))
+    assert "first time" in (caught.value.hint or "")
+
+
+def test_what_holds_itself_is_refused() -> None:
+    mapping: dict[str, Any] = {"w": np.ones((2, 2))}
+    mapping["me"] = mapping
+    listed: list[Any] = []
+    listed.append(listed)
+    for held in (mapping, {"w": listed}, {"optimizer": listed}):
+        with pytest.raises(UsageError, match="within itself"):
+            read_live(held)
+
+
+def test_a_class_is_no_model() -> None:
+    with pytest.raises(UsageError, match=r"KerasModel is a class, not a model"):
+        read_live(KerasModel)
 
 
 @pytest.mark.parametrize("model", [object(), 3, None, np.ones((3, 3)), {("a", "b"): np.ones((2, 2))}])

@@ -171,6 +171,36 @@ def test_repeated_and_overlapping_entries_are_refused() -> None:
         open_archive(memoryview(both))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("m/data/0", "m/DATA/0"),
+        ("m/data/0", "M/data/0"),
+        ("m/data.pkl", "m/data.PKL"),
+        ("m/é", "M/é"),
+        ("config.json", "Config.json"),
+    ],
+)
+def test_names_that_differ_only_in_case_are_refused(one: str, other: str) -> None:
+    # torch finds whichever of them its sorted directory gives first
+    for names in ((one, other), (other, one)):
+        with pytest.raises(UnsafeModelError, match="differ only in case"):
+            open_archive(memoryview(zipped(dict.fromkeys(names, b"x"))))
+
+
+def test_names_that_differ_in_more_than_ascii_case_are_two() -> None:
+    names = ("m/data/0", "m/data/1", "m/é", "m/É", "m/ß", "m/ss", "m/k", "m/\u212a")
+    assert set(open_archive(memoryview(zipped(dict.fromkeys(names, b"x")))).entries) == set(names)
+
+
+def test_entries_are_found_in_letters_of_either_case_as_torch_finds_them() -> None:
+    archive = open_archive(memoryview(zipped({"m/Data.pkl": b"N.", "M/BYTEORDER": b"big"})))
+    assert archive.require("data.pkl").name == "m/Data.pkl"
+    assert archive.require("byteorder").name == "M/BYTEORDER"
+    assert [archive.inner_name(entry) for entry in archive.entries.values()] == ["Data.pkl", "BYTEORDER"]
+    assert archive.find("data.p\u212al") is None
+
+
 def test_every_truncation_is_refused() -> None:
     contents = with_zip64(zipped(ENTRIES))
     for length in range(len(contents)):

@@ -6,6 +6,8 @@ lists, chooses and joins.  File names, ``MLmodel`` and indices are hostile.
 """
 
 from gate.weights.artifact.choose import weight_files
+from gate.weights.artifact.mlmodel import named_files
+from gate.weights.artifact.pickles import begins_like_pickle
 from gate.weights.artifact.read import read_weights
 
-__all__ = ["read_weights", "weight_files"]
+__all__ = ["begins_like_pickle", "named_files", "read_weights", "weight_files"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import ModelError
 from gate.plugins import enabled
 from gate.weights.artifact.tables import (
+    CONVERSIONS,
     DESCRIPTIONS,
     NO_TENSOR_DATA,
     PICKLE_SUFFIXES,
@@ -28,7 +29,7 @@ from gate.weights.interface import Skipped
 from gate.weights.names import natural_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 _SHARD: Final = re.compile(r"-([0-9]{1,9})-of-([0-9]{1,9})$")
 _TENSORFLOW_DATA: Final = re.compile(r"\.data-[0-9]{5}-of-[0-9]{5}$")
@@ -51,10 +52,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The models to read, in natural order, and the files left out."""
+    """The models to read, in natural order, and the files left out.
+
+    ``copies`` are further formats of one of the chosen, which stands before them.
+    """
 
     chosen: tuple[Candidate, ...]
     left: tuple[Skipped, ...]
+    copies: tuple[tuple[Candidate, Candidate], ...] = ()
 
 
 def weight_files(files: Sequence[tuple[str, int]]) -> tuple[str, ...]:
@@ -73,7 +78,8 @@ def weight_files(files: Sequence[tuple[str, int]]) -> tuple[str, ...]:
     """
     names = [name for name, _ in files]
     onnx_folders = {_folder(name) for name in names if name.casefold().endswith(".onnx")}
-    return tuple(name for name in names if _is_needed(name, onnx_folders))
+    graphs = {f"{name[:-4]}.xml" for name in names if name.casefold().endswith(".bin")}  # of OpenVINO
+    return tuple(name for name in names if name in graphs or _is_needed(name, onnx_folders))
 
 
 def _is_needed(name: str, onnx_folders: set[str]) -> bool:
@@ -88,8 +94,15 @@ def _is_below(name: str, folder: str) -> bool:
     return not folder or name.startswith(f"{folder}/")
 
 
-def choose(names: Iterable[str]) -> Choice:
+def choose(names: Iterable[str], opened: Collection[str] = frozenset()) -> Choice:
     """Choose, of the files called ``names``, those to read.
+
+    Parameters
+    ----------
+    names:
+        Relative POSIX paths.
+    opened:
+        Those that a loader opens by name: all of them are models, however they are called.
 
     Raises
     ------
@@ -99,8 +112,12 @@ def choose(names: Iterable[str]) -> Choice:
     models: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     left: list[Skipped] = []
     shards: dict[tuple[str, str, int, int], dict[int, str]] = defaultdict(dict)
+    opened_models: list[Candidate] = []
     for name in _without_parts(tuple(names)):
-        if is_training_state(name):
+        if name in opened:
+            named = _candidate(name) or _unnamed(name)
+            opened_models.append(named)
+        elif is_training_state(name):
             left.append(Skipped(name, "state of a training run, not the model", matrix=False))
         elif (candidate := _candidate(name)) is None:
             continue
@@ -111,14 +128,15 @@ def choose(names: Iterable[str]) -> Choice:
             shards[candidate.folder, stem, candidate.rank, int(numbered[2])][int(numbered[1])] = name
     for (folder, stem, rank, count), found in shards.items():
         whole = Candidate(_complete(found, count), folder, stem, rank)
-        if any(other.rank == rank - 1 for other in models[whole.key]):  # an index says which are read
+        same = [*models[whole.key], *(model for model in opened_models if model.key == whole.key)]
+        if any(other.rank == rank - 1 for other in same):  # an index says which are read
             left += [
                 Skipped(name, "a numbered file that the index beside it does not list")
                 for name in whole.files
             ]
         else:
             models[whole.key].append(whole)
-    return _preferred(models, left)
+    return _preferred(models, left, opened_models)
 
 
 def _without_parts(names: Sequence[str]) -> Iterator[str]:
@@ -141,20 +159,23 @@ def _complete(found: dict[int, str], count: int) -> tuple[str, ...]:
     return tuple(found[number] for number in sorted(found))
 
 
-def _preferred(models: dict[tuple[str, str], list[Candidate]], left: list[Skipped]) -> Choice:
-    chosen: list[Candidate] = []
-    for same in models.values():
+def _preferred(
+    models: dict[tuple[str, str], list[Candidate]], left: list[Skipped], opened: list[Candidate]
+) -> Choice:
+    chosen = list(opened)
+    copies: list[tuple[Candidate, Candidate]] = []
+    for same in filter(None, models.values()):
         best = min(candidate.rank for candidate in same)
+        first = next(candidate for candidate in same if candidate.rank == best)
         chosen += [candidate for candidate in same if candidate.rank == best]
-        first = next(candidate for candidate in same if candidate.rank == best).files[0]
-        left += [
-            Skipped(name, f"the same model as {first} in another format", matrix=False)
-            for candidate in same
-            if candidate.rank != best
-            for name in candidate.files
-        ]
+        copies += [(first, candidate) for candidate in same if candidate.rank != best]
     chosen.sort(key=lambda candidate: natural_key(candidate.files[0]))
-    return Choice(tuple(chosen), tuple(left))
+    return Choice(tuple(chosen), tuple(left), tuple(copies))
+
+
+def _unnamed(name: str) -> Candidate:
+    path = PurePosixPath(name)
+    return Candidate((name,), _folder(name), path.stem, len(weight_suffixes()))
 
 
 def _candidate(name: str) -> Candidate | None:
@@ -176,11 +197,23 @@ def _common(stem: str) -> str:
 
 def is_weight_file(name: str) -> bool:
     """Tell whether the file's name is that of weights that are read."""
-    return _candidate(name) is not None and not is_training_state(name)
+    return has_weight_suffix(name) and not is_training_state(name)
+
+
+def has_weight_suffix(name: str) -> bool:
+    """Tell whether the file is called like weights that are read, also those of a training run."""
+    return _candidate(name) is not None
 
 
 def key_of(name: str) -> tuple[str, str]:
-    """Return :attr:`Candidate.key` for a file of a format that is not read."""
+    """Return :attr:`Candidate.key` for a file of a format that is not read.
+
+    What lies in a folder of conversions has the key of the model beside that folder.
+    """
+    parts = PurePosixPath(name).parts
+    for index, part in enumerate(parts[:-1]):
+        if part.casefold() in CONVERSIONS:
+            return "/".join(parts[:index]), "model"
     return _folder(name), _common(PurePosixPath(name).stem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -12,38 +13,102 @@ from gate.weights.paths import require_inside
 from gate.weights.readers import reader_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 _ZIP: Final = b"PK\x03\x04"
-_PROTOCOLS: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
+_PROTOCOLS: Final = tuple(bytes((0x80, protocol)) for protocol in range(6))
+_LOOKED_AT: Final = 4096
+_OPCODES: Final = frozenset(
+    value
+    for name, value in vars(pickle).items()
+    if name.isupper() and isinstance(value, bytes) and len(value) == 1
+)
+"""Every byte that a pickle can begin with, and some more."""
+_NO_TEXT: Final = bytes(set(range(32)) - set(b"\t\n\f\r\x1b"))
 
 
-def pickle_globals(root: Path, names: Iterable[str]) -> tuple[str, ...]:
+def pickle_globals(
+    root: Path,
+    names: Iterable[str],
+    named: Collection[str] = frozenset(),
+    unpickled: Collection[str] = frozenset(),
+) -> tuple[str, ...]:
     """Return the globals that the pickles among the files name, as ``module.name``, sorted.
 
-    A file is one by its name, or because it begins like one; a PyTorch archive that is not read (the
-    same model in another format) counts too.  One that cannot be followed to its end
-    (compressed, damaged) might name anything: it is itself reported, as ``unreadable pickle NAME``.
+    A file is one by its name, or because it begins like one, see :func:`begins_like_pickle`; a
+    PyTorch archive that is not read (the same model in another format) counts too.  One that cannot
+    be followed to its end (compressed, damaged) might name anything: it is itself reported, as
+    ``unreadable pickle NAME``.
+
+    Parameters
+    ----------
+    root, names:
+        The files.
+    named:
+        Those that a flavour's settings name and may load whatever they are: what they call up to
+        where they cannot be followed is reported.
+    unpickled:
+        Those that are unpickled for certain: pickles, unless they are text.
     """
     found: set[str] = set()
     for name in names:
-        if _is_pickle(root / name, name):
+        path = root / name
+        if not path.is_file():  # a broken link, a pipe that would never answer
+            continue
+        if _is_pickle(path, name) or (name in unpickled and not _is_text(_beginning(path))):
             found |= _globals(root, name)
+        elif name in named:
+            from gate.weights.artifact.follow import follow  # noqa: PLC0415 - as below
+
+            require_inside(root, path)
+            followed = follow(path)
+            found |= followed.called | {name for name in followed.imported if _is_importable(name)}
     return tuple(sorted(found))
 
 
-def _is_pickle(path: Path, name: str) -> bool:
-    if not path.is_file():  # a broken link, a pipe that would never answer
-        return False
-    if PurePosixPath(name.casefold()).suffix in PICKLE_SUFFIXES or is_training_state(name):
+def begins_like_pickle(path: Path) -> bool:
+    """Tell whether the file is a pickle by its first bytes, or unpickling it would import or call something.
+
+    Text may begin with opcodes (a vocabulary, requirements), but then it calls nothing that a module
+    could be named.
+    """
+    start = _beginning(path)
+    if start.startswith(_PROTOCOLS):
         return True
+    if start[:1] not in _OPCODES:
+        return False
+    from gate.weights.artifact.follow import follow  # noqa: PLC0415 - as below
+
+    followed = follow(path)
+    return followed.endless or any(_is_importable(name) for name in followed.certain)
+
+
+def _beginning(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            return file.read(_LOOKED_AT)
     except OSError:
-        return False
-    return start[:2] in _PROTOCOLS or (start == _ZIP and is_weight_file(name))
+        return b""
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(start) - 4:  # the last character may be cut off
+            return False
+    return start.translate(None, _NO_TEXT) == start
+
+
+def _is_importable(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _is_pickle(path: Path, name: str) -> bool:
+    if PurePosixPath(name.casefold()).suffix in PICKLE_SUFFIXES or is_training_state(name):
+        return True
+    return (is_weight_file(name) and _beginning(path).startswith(_ZIP)) or begins_like_pickle(path)
 
 
 def _globals(root: Path, name: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from gate.errors import GateError, ModelError
+from gate.errors import GateError, ModelError, UnsafeModelError
 from gate.weights.bytes_in_file import CUT_SHORT, map_file, speaking_of
 from gate.weights.hdf5 import InflatedPlace, MappedPlace, is_hdf5, read_file
 from gate.weights.interface import ModelWeights, Skipped
@@ -13,7 +13,7 @@ from gate.weights.keras.config import code_named, layer_config
 from gate.weights.keras.listing import is_keras, list_model
 from gate.weights.paths import inside, relative_name
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.zip_reader import KERAS_SUFFIX, is_in_root
+from gate.weights.pytorch.zip_reader import KERAS_SUFFIX
 from gate.weights.state_dict import describe
 from gate.weights.strict_json import parse_object
 from gate.weights.zip_archive import LOCAL_HEADER, open_archive
@@ -51,13 +51,13 @@ class KerasArchiveReader:
             entries = open_archive(data).entries
         except GateError:
             return _is_named_keras(path)  # reading it will say what is wrong
-        is_torch = any(is_in_root(name, "data.pkl") for name in entries) and not _is_named_keras(path)
-        return _CONFIG in entries and (_METADATA in entries or _WEIGHTS in entries) and not is_torch
+        return _CONFIG in entries and (_METADATA in entries or _WEIGHTS in entries)
 
     def read(self, path: Path, *, root: Path) -> ModelWeights:
         """List the weights of the file at ``path``; see ``Reader.read``."""
         with speaking_of(path):
             archive = open_archive(map_file(path))
+            _refuse_bytes_before(archive)
             entry, config = _required(archive, _WEIGHTS), _object(archive, _CONFIG)
             file = read_file(_place(path, entry))
             listing = list_model(file.root, layer_config(config))
@@ -81,6 +81,15 @@ class KerasArchiveReader:
 
 def _is_named_keras(path: Path) -> bool:
     return path.name.casefold().endswith(KERAS_SUFFIX)
+
+
+def _refuse_bytes_before(archive: Archive) -> None:
+    """Refuse an archive that does not begin with its first entry: one of another content may stand before."""
+    if all(entry.header for entry in archive.entries.values()):
+        raise UnsafeModelError(
+            "the archive does not begin where the file does: what stands before it may be another model",
+            hint="Save the model again with model.save('NAME.keras').",
+        )
 
 
 def _required(archive: Archive, name: str) -> Entry:

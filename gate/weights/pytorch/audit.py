@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError
+from gate.weights.pytorch.budget import Budget, OverBudgetError
 from gate.weights.pytorch.scan import scan_bytes
-from gate.weights.zip_archive import LOCAL_HEADER
+from gate.weights.zip_archive import LOCAL_HEADER, folded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,7 +44,7 @@ _PICKLE_SUFFIXES: Final = (".pkl", ".pickle", ".pt", ".pth")
 
 
 def leftovers(
-    archive: Archive, used: Collection[str], covered: Mapping[str, int]
+    archive: Archive, used: Collection[str], covered: Mapping[str, int], budget: Budget | None = None
 ) -> tuple[int, tuple[str, ...], frozenset[str]]:
     """Return the unreferenced bytes, the archives within, and the globals their pickles name.
 
@@ -53,10 +54,18 @@ def leftovers(
         Entries read as a whole, by name in the archive.
     covered:
         Entries that hold tensors -> the number of their bytes that some tensor refers to.
+    budget:
+        What reading the file may still cost.
+
+    Raises
+    ------
+    gate.weights.pytorch.budget.OverBudgetError
+        The pickles within take more.
     """
+    budget = budget or Budget()
     unreferenced, nested, names = archive.stray_bytes, [], frozenset[str]()
     for entry in archive.entries.values():
-        inner = archive.inner_name(entry)
+        inner = folded(archive.inner_name(entry) or "")
         if entry.name in covered:
             unreferenced += entry.size - covered[entry.name]
             # values of weights may look like a pickle's first two bytes; four of a zip are no chance
@@ -68,7 +77,7 @@ def leftovers(
             is_nested = _looks_packed(entry.name, bytes(_beginning(archive, entry)))
         if is_nested:
             nested.append(entry.name)
-            names |= _named_within(archive, entry) if len(nested) <= _MOST_SCANNED else frozenset()
+            names |= _named_within(archive, entry, budget) if len(nested) <= _MOST_SCANNED else frozenset()
     return unreferenced, tuple(nested), names
 
 
@@ -85,9 +94,11 @@ def _looks_packed(name: str, beginning: bytes) -> bool:
     )
 
 
-def _named_within(archive: Archive, entry: Entry) -> frozenset[str]:
+def _named_within(archive: Archive, entry: Entry, budget: Budget) -> frozenset[str]:
     try:
-        return scan_bytes(archive.bytes_of(entry))
+        return scan_bytes(budget.contents_of(entry, archive), budget=budget, depth=1)
+    except OverBudgetError:
+        raise
     except GateError:
         # no pickle, or a broken one: nothing to name; the entry itself is reported as nested
         return frozenset()

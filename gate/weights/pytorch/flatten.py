@@ -16,21 +16,17 @@ from typing import TYPE_CHECKING, Final
 
 from gate.errors import UnsafeModelError
 from gate.weights.interface import Skipped
-from gate.weights.pytorch.limits import MAX_DEPTH, MAX_NAME_LENGTH, MAX_VISITS
+from gate.weights.optimizers import OPTIMIZER, is_optimizer_state
+from gate.weights.pytorch.limits import MAX_DEPTH, MAX_NAME_LENGTH, MAX_OPERATIONS, MAX_VISITS
 from gate.weights.pytorch.pickle_machine import is_module_state
 from gate.weights.pytorch.tensors import unreadable
 from gate.weights.pytorch.values import GlobalName, Items, OpaqueKey, OpaqueTensor, Stub, Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Sized
 
-_OPTIMIZER_KEYS: Final = frozenset({"state", "param_groups"})
-_OPTIMIZER_NAMES: Final = frozenset(
-    {"optimizer", "optimizers", "optimizer_state", "optimizer_states", "optimizer_state_dict"}
-)
 _PACKED: Final = "_packed_params"
 _PACKED_NAMES: Final = ("weight", "bias")
-_OPTIMIZER: Final = "optimizer state, no weights of the model"
 _NOT_SAVED: Final = "a buffer that the module does not save"
 _ATTRIBUTE: Final = "a tensor the module holds beside its parameters and buffers"
 _MODULE_GROUPS: Final = ("_parameters", "_buffers", "_modules")
@@ -67,6 +63,16 @@ class _Walk:
     used: dict[str, int] = field(default_factory=dict)
     containers: set[int] = field(default_factory=set)
     visits: int = 0
+    looked_at: int = 0
+
+    def look_at(self, *containers: Sized) -> None:
+        """Charge what is walked through again for each name of a shared module."""
+        self.looked_at += sum(map(len, containers))
+        if self.looked_at > MAX_OPERATIONS:
+            raise UnsafeModelError(
+                f"naming the model's tensors takes more than {MAX_OPERATIONS} steps",
+                hint="Save the state dict alone, without training history or data.",
+            )
 
 
 def named_tensors(root: object, members: Mapping[str, frozenset[str]] | None = None) -> NamedTensors:
@@ -118,13 +124,15 @@ def _visit(walk: _Walk, place: _Place) -> Iterator[_Place]:
     state = module_state(value)
     if state is not None:
         # a shared module is named again, as state_dict() does; depth and visits bound that
+        walk.look_at(state, _unsaved(state))
         if is_new and place.reason is None:
             walk.attributes.extend(_attributes(place, state))
         if is_new or place.reason != _ATTRIBUTE:
             yield from _module_places(place, state)
     elif isinstance(value, Stub) and walk.members is not None and not value.called:
+        walk.look_at(value.attributes)
         yield from _script_places(walk.members, place, value)
-    elif is_new and _is_optimizer(place, value):
+    elif is_new and is_optimizer_state(place.name, value):
         _skip_optimizer(walk, place)
     elif is_new:
         yield from _container_places(place, value)
@@ -142,9 +150,7 @@ def module_state(value: object) -> Mapping[object, object] | None:
 
 
 def _module_places(place: _Place, state: Mapping[object, object]) -> Iterator[_Place]:
-    unsaved = state.get("_non_persistent_buffers_set")
-    names = unsaved.items if isinstance(unsaved, Items) else []
-    left_out = frozenset(name for name in names if isinstance(name, str))
+    left_out = frozenset(name for name in _unsaved(state) if isinstance(name, str))
     for group in _MODULE_GROUPS:
         for key, value in _pairs(state[group]):
             reason = _NOT_SAVED if group == "_buffers" and key in left_out else place.reason
@@ -152,6 +158,12 @@ def _module_places(place: _Place, state: Mapping[object, object]) -> Iterator[_P
     for key, value in _pairs(state):
         if is_packed(value):
             yield _inside(place, key, value, place.reason)
+
+
+def _unsaved(state: Mapping[object, object]) -> list[object]:
+    """Return the names of the buffers that the module does not save."""
+    unsaved = state.get("_non_persistent_buffers_set")
+    return unsaved.items if isinstance(unsaved, Items) else []
 
 
 def _attributes(place: _Place, state: Mapping[object, object]) -> Iterator[_Place]:
@@ -280,14 +292,6 @@ def _unique(walk: _Walk, name: str) -> str:
     return unique
 
 
-def _is_optimizer(place: _Place, value: object) -> bool:
-    """Tell an optimizer's state by its layout (``torch.optim``) or by the name it is saved under."""
-    if isinstance(value, dict) and value.keys() == _OPTIMIZER_KEYS:
-        # exactly this: a model's tensors beside two such keys would be hidden by them
-        return isinstance(value["state"], dict) and isinstance(value["param_groups"], list)
-    return place.name.rpartition(".")[2] in _OPTIMIZER_NAMES and isinstance(value, dict | list)
-
-
 def _skip_optimizer(walk: _Walk, place: _Place) -> None:
     """Report one optimizer's state as a whole, with the number of elements it keeps."""
     elements = 0
@@ -300,4 +304,4 @@ def _skip_optimizer(walk: _Walk, place: _Place) -> None:
         elif walk.visits <= MAX_VISITS and (inner is place or id(inner.value) not in walk.containers):
             walk.containers.add(id(inner.value))
             pending.extend(_container_places(inner, inner.value))
-    walk.skipped.append(Skipped(_unique(walk, place.name or "optimizer"), _OPTIMIZER, elements, matrix=False))
+    walk.skipped.append(Skipped(_unique(walk, place.name or "optimizer"), OPTIMIZER, elements, matrix=False))

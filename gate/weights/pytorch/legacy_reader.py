@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, map_file, shown, speaking_of
+from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.dtypes import ITEM_SIZES
 from gate.weights.pytorch.pickle_machine import interpret
@@ -60,13 +61,14 @@ class PytorchLegacyReader:
                 "it is the tar form torch wrote before 0.1.10, which is not read",
                 hint="Load it with torch and save it again.",
             )
-        magic = interpret(data)
-        protocol = interpret(data, magic.end)
+        budget = Budget()
+        magic = interpret(data, budget=budget)
+        protocol = interpret(data, magic.end, budget=budget)
         if magic.value != MAGIC_NUMBER or protocol.value != _PROTOCOL:
             raise ModelError("it does not begin with torch's magic number and protocol", hint=CUT_SHORT)
-        machine = interpret(data, protocol.end)
-        pickled = interpret(data, machine.end)
-        keys = interpret(data, pickled.end)
+        machine = interpret(data, protocol.end, budget=budget)
+        pickled = interpret(data, machine.end, budget=budget)
+        keys = interpret(data, pickled.end, budget=budget)
         cursor = Cursor(data, keys.end)
         extents = _extents(cursor, keys.value, {storage.key: storage for storage in pickled.storages})
         tensors, skipped = listed(pickled.value, Placement(str(path), "<", extents))

@@ -228,7 +228,10 @@ def _new_object_with_keywords(machine: Machine) -> None:
     keywords, arguments, cls = machine.pop(), machine.pop(), machine.pop()
     if not isinstance(arguments, tuple):
         raise ModelError("the pickle instantiates with something other than a tuple", hint=CUT_SHORT)
-    machine.push(machine.instantiate(cls, (*arguments, keywords) if keywords else arguments))
+    if keywords:
+        machine.spend(len(arguments))
+        arguments = (*arguments, keywords)
+    machine.push(machine.instantiate(cls, arguments))
 
 
 def _build(machine: Machine) -> None:

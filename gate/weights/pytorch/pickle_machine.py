@@ -6,12 +6,14 @@ over the mapped bytes.  Plain values become plain values, torch's tensors become
 :class:`~gate.weights.pytorch.values.Stub`.  No module is imported, no attribute looked up, nothing
 called.  Shared references stay shared; copying containers is charged to the same budget as steps.
 
-What is reported as unsafe: a global that is not known (``known.py``), unless it is only used as the
-class of a bare new instance with a module's state (``_parameters``, ``_buffers``, ``_modules``), as a
-user's own ``torch.nn.Module`` is.  So the same class called with arguments, merely referenced, or
-changed in place is reported, and so is a call of its instance; so is a known global that is not
-meant to be called and is.  What remains is that loading imports the package which defines the class:
-that is the model's own code, without which it cannot be loaded at all.
+What is reported as unsafe: a global that is not known (``known.py``), unless every single use of it
+makes a bare new instance that is given, once, a module's state (a plain dictionary with
+``_parameters``, ``_buffers``, ``_modules``), as a user's own ``torch.nn.Module`` is.  So the same class
+called with arguments, merely referenced, given any other state or a second one, or changed in place
+is reported, and so is a call of its instance, or one with it; so is a known global that is not meant
+to be called and is.  What remains is that loading imports the package which defines the class, and
+that the class may have a ``__setstate__`` of its own: that is the model's own code, without which it
+cannot be loaded at all.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError, UnsafeModelError
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, shown
+from gate.weights.pytorch.budget import Budget, OverBudgetError
 from gate.weights.pytorch.dtypes import storage_dtype
 from gate.weights.pytorch.known import (
     CALLABLE,
@@ -35,7 +38,12 @@ from gate.weights.pytorch.known import (
     may_be_module_class,
     present_name,
 )
-from gate.weights.pytorch.limits import MAX_EXTENT, MAX_OPERATIONS, MAX_UNKNOWN_GLOBALS
+from gate.weights.pytorch.limits import (
+    MAX_EXTENT,
+    MAX_GLOBAL_LENGTH,
+    MAX_OPERATIONS,
+    MAX_UNKNOWN_GLOBALS,
+)
 from gate.weights.pytorch.opcodes import HANDLERS, STOP
 from gate.weights.pytorch.rebuild import TENSOR_FUNCTIONS, from_type
 from gate.weights.pytorch.values import (
@@ -52,6 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MODULE_STATE: Final = ("_parameters", "_buffers", "_modules")
+_MOST_ARGUMENTS: Final = 8  # that a known callable looks at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +77,14 @@ class Pickle:
     storages: tuple[Storage, ...]
 
 
-def interpret(data: memoryview, start: int = 0, *, script: bool = False, lenient: bool = False) -> Pickle:
+def interpret(
+    data: memoryview,
+    start: int = 0,
+    *,
+    script: bool = False,
+    lenient: bool = False,
+    budget: Budget | None = None,
+) -> Pickle:
     """Interpret the pickle at ``start`` of ``data``.
 
     Parameters
@@ -78,16 +94,24 @@ def interpret(data: memoryview, start: int = 0, *, script: bool = False, lenient
         several element types.
     lenient:
         Take persistent ids other than torch's as inert values: for a scan of any pickle.
+    budget:
+        What this pickle shares with others of the same file.
 
     Raises
     ------
     gate.errors.ModelError
         The bytes are no pickle, or are cut short.
     gate.errors.UnsafeModelError
+        It names a global by other than a text of reasonable length, or changes a tensor it has described.
+    gate.weights.pytorch.budget.OverBudgetError
         The pickle takes more steps than any real model.
     """
     machine = Machine(Cursor(data, start), script=script, lenient=lenient)
-    value = machine.run()
+    try:
+        value = machine.run()
+    finally:
+        if budget is not None:
+            budget.spend(machine.spent)
     return Pickle(
         value,
         machine.cursor.position,
@@ -108,13 +132,13 @@ class Machine:
     __slots__ = (
         "_called",
         "_lenient",
-        "_module_classes",
         "_script",
-        "_spent",
-        "_unknown",
+        "_spoken_for",
+        "_uses",
         "cursor",
         "marks",
         "memo",
+        "spent",
         "stack",
         "storages",
         "tensors",
@@ -130,11 +154,12 @@ class Machine:
         self.text_bytes = 0
         self._script = script
         self._lenient = lenient
-        self._spent = 0
+        self.spent = 0
         self.storages: dict[tuple[str, str], Storage] = {}
-        self._unknown: set[str] = set()
+        # unknown global -> how often it came onto the stack other than to make a module
+        self._uses: dict[str, int] = {}
         self._called: set[str] = set()
-        self._module_classes: set[str] = set()
+        self._spoken_for: dict[int, object] = {}
 
     def run(self) -> object:
         """Interpret up to the end of the pickle and return its value."""
@@ -154,21 +179,23 @@ class Machine:
 
     def spend(self, steps: int) -> None:
         """Charge ``steps`` to the budget of the pickle."""
-        self._spent += steps
-        if self._spent > MAX_OPERATIONS:
-            raise UnsafeModelError(
+        self.spent += steps
+        if self.spent > MAX_OPERATIONS:
+            raise OverBudgetError(
                 f"the pickle takes more than {MAX_OPERATIONS} steps, more than any real model needs",
                 hint="Save the state dict alone, without training history or data.",
             )
 
     def unsafe_globals(self) -> frozenset[str]:
         """Return what loading this pickle would import or call, other than what is known."""
-        return frozenset(self._called | (self._unknown - self._module_classes))
+        return frozenset(self._called.union(name for name, uses in self._uses.items() if uses))
 
     # the stack
 
     def push(self, value: object) -> None:
-        """Put ``value`` on the stack."""
+        """Put ``value`` on the stack; a global that comes there counts as used."""
+        if isinstance(value, GlobalName):
+            self._count_use(value, 1)
         self.stack.append(value)
 
     def pop(self) -> object:
@@ -200,7 +227,7 @@ class Machine:
         """Push what was remembered as ``index``."""
         if index not in self.memo:
             raise ModelError(f"the pickle recalls {index}, which it never stored", hint=CUT_SHORT)
-        self.stack.append(self.memo[index])
+        self.push(self.memo[index])
 
     # globals and calls
 
@@ -208,12 +235,25 @@ class Machine:
         """Return the inert form of a global; report it if it is not known."""
         if not isinstance(module, str) or not isinstance(name, str):
             raise UnsafeModelError("the pickle names a global by something other than text")
+        if len(module) + len(name) > MAX_GLOBAL_LENGTH:
+            raise UnsafeModelError(f"the pickle names a global of {len(module) + len(name)} characters")
         named = GlobalName(*present_name(module, name))
         if not is_known(named, script=self._script):
-            self._unknown.add(named.qualified)
-            if len(self._unknown) > MAX_UNKNOWN_GLOBALS:
+            self._uses.setdefault(named.qualified, 0)
+            if len(self._uses) > MAX_UNKNOWN_GLOBALS:
                 raise UnsafeModelError(f"the pickle names more than {MAX_UNKNOWN_GLOBALS} unknown globals")
         return named
+
+    def _count_use(self, named: GlobalName, times: int) -> None:
+        # most pickles name nothing unknown, and recall what is known for every tensor
+        if self._uses and named.qualified in self._uses:
+            self._uses[named.qualified] += times
+
+    def _is_first(self, spoken_for: tuple[object, ...]) -> bool:
+        """Tell whether a class in this tuple, which may be recalled, accounts for its one use now."""
+        is_first = id(spoken_for) not in self._spoken_for
+        self._spoken_for[id(spoken_for)] = spoken_for
+        return is_first
 
     def call(self, function: object, arguments: object) -> object:
         """Return what stands for ``function(*arguments)``; report the call unless it is known."""
@@ -223,6 +263,7 @@ class Machine:
             self._report(function)
             return Stub(function, arguments, called=True)
         name = function.qualified
+        self._report_instances(arguments)
         if name in TENSOR_FUNCTIONS:
             return self._seen(TENSOR_FUNCTIONS[name](arguments))
         if name == REBUILD_FROM_TYPE:
@@ -238,18 +279,32 @@ class Machine:
         if isinstance(made_of, GlobalName):
             self._called.add(made_of.qualified)
 
+    def _report_instances(self, arguments: tuple[object, ...]) -> None:
+        """Report the classes of arguments: the known callables ask them for their length, parts or values."""
+        for argument in arguments[:_MOST_ARGUMENTS] if self._uses else ():
+            made_of = argument.made_of if isinstance(argument, Stub) else None
+            if isinstance(made_of, GlobalName) and made_of.qualified in self._uses:
+                self._report(made_of)
+
     def _seen(self, made: object) -> object:
         if isinstance(made, Tensor):
             self.tensors.append(made)
+            figures = (made.quantizer.scale, made.quantizer.zero_point) if made.quantizer else ()
+            self.spend(sum(len(copied) for copied in figures if isinstance(copied, tuple)))
         return made
 
     def _rebuilt_from_type(self, arguments: tuple[object, ...]) -> object:
-        function, _, inner, state = (*arguments, None, None, None, None)[:4]
+        function, _, inner, state = (*arguments[:4], None, None, None, None)[:4]
         if not isinstance(function, GlobalName) or function.qualified not in CALLABLE:
             self._report(function)
+        if isinstance(inner, tuple):
+            self._report_instances(inner)
         return self._seen(from_type(function, inner, state))
 
     def _reconstructed(self, name: str, arguments: tuple[object, ...]) -> object:
+        self.spend(len(arguments))
+        if arguments and isinstance(arguments[0], GlobalName) and not self._is_first(arguments):
+            self._count_use(arguments[0], 1)
         match arguments:
             case (cls, GlobalName(module="builtins", name="object"), None) if name == RECONSTRUCTOR:
                 return self.instantiate(cls, ())
@@ -291,6 +346,7 @@ class Machine:
         """Return what stands for ``cls.__new__(cls, *arguments)``."""
         if not isinstance(arguments, tuple):
             raise ModelError("the pickle instantiates with something other than a tuple", hint=CUT_SHORT)
+        self._report_instances(arguments)
         if isinstance(cls, GlobalName):
             if cls.qualified in DICT_TYPES | SEQUENCE_TYPES | SET_TYPES | PASSED_THROUGH:
                 return self._plain(cls, arguments)
@@ -301,12 +357,16 @@ class Machine:
         return Stub(cls, arguments)
 
     def build(self, target: object, state: object) -> None:
-        """Give ``target`` its state; a user's class whose instance gets a module's state is excused."""
+        """Give ``target`` its state; making an instance with a module's state is an excused use."""
+        self._report_instances(state if isinstance(state, tuple) else (state,))  # asked for its items
         if isinstance(target, GlobalName):
             self._report(target)  # would change the class or function itself
         elif isinstance(target, Stub):
             self._set_state(target, state)
-        elif not isinstance(target, dict | Tensor | OpaqueTensor | Items | Storage):
+        elif isinstance(target, Tensor | OpaqueTensor | Storage):
+            # Tensor.__setstate__ takes other values from it; torch writes no such thing
+            raise UnsafeModelError("the pickle changes a tensor after it has described it")
+        elif not isinstance(target, dict | Items):
             raise ModelError("the pickle gives a state to a plain value", hint=CUT_SHORT)
 
     def _set_state(self, target: Stub, state: object) -> None:
@@ -319,10 +379,19 @@ class Machine:
                     target.attributes.update(part)
         else:
             target.state = state
+        self._excuse_module(target, state)
+        target.built = True
+
+    def _excuse_module(self, target: Stub, state: object) -> None:
+        """Take back the use of a class that made this instance, if it is made as a module is."""
         cls = target.made_of
-        is_module = not target.called and is_module_state(target.attributes)
-        if is_module and isinstance(cls, GlobalName) and may_be_module_class(cls):
-            self._module_classes.add(cls.qualified)
+        if not isinstance(cls, GlobalName) or target.called or target.arguments:
+            return
+        if target.built:
+            if cls.qualified in self._uses:
+                self._report(cls)  # no pickler writes two states: what the first did is another matter
+        elif is_module_state(state) and may_be_module_class(cls):
+            self._count_use(cls, -1)
 
     def extend(self, target: object, values: list[object]) -> None:
         """Append ``values`` to a list, set or an instance that stands for one."""
@@ -365,7 +434,9 @@ class Machine:
                 view,
             ):
                 return self._window(self._storage(cls, str(key), location, elements), view)
-            case ("module", GlobalName() as cls, *_):
+            case ("module", GlobalName() as cls, *_) if isinstance(identity, tuple):
+                if self._is_first(identity):
+                    self._count_use(cls, -1)  # it comes onto the stack again
                 return cls  # torch before 1.0 kept the class's source beside it
             case _ if self._lenient:
                 return Stub(None, (identity,))

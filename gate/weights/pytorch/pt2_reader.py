@@ -16,6 +16,7 @@ from gate.errors import ModelError, UnsafeModelError
 from gate.weights.bytes_in_file import CUT_SHORT, map_file, shown, speaking_of
 from gate.weights.interface import Skipped
 from gate.weights.pytorch.audit import leftovers
+from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.dtypes import SCALAR_TYPES
 from gate.weights.pytorch.expressions import unsafe_expressions
@@ -32,7 +33,7 @@ from gate.weights.pytorch.zip_reader import (
     storage_extents,
 )
 from gate.weights.strict_json import parse_object
-from gate.weights.zip_archive import open_archive
+from gate.weights.zip_archive import folded, open_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +72,7 @@ class Pt2Reader:
         names = entry_names(path)
         return any(
             is_in_root(name, "archive_format")
-            or name.partition("/")[2].startswith((_WEIGHTS, _MODELS))
+            or folded(name).partition("/")[2].startswith((_WEIGHTS, _MODELS))
             or name in _PICKLED_FORMS
             for name in names
         )
@@ -102,14 +103,18 @@ class Pt2Reader:
         ]
         samples, graphs = _entries_in(archive, _SAMPLE_INPUTS), _entries_in(archive, _MODELS)
         used = {entry.name for entry in (*weights.tables, *constants.tables, *samples, *graphs)}
-        unreferenced, nested, names = leftovers(archive, used, covered_entries(archive, "", tensors))
+        budget = Budget()
+        unreferenced, nested, names = leftovers(archive, used, covered_entries(archive, "", tensors), budget)
         return Contents(
             listed_weights,
             (*skipped, *not_saved, *skipped_constants),
             names.union(
                 _native_code(archive),
-                *(scan_bytes(archive.bytes_of(sample)) for sample in samples),
-                *(unsafe_expressions(archive.bytes_of(graph)) for graph in graphs),
+                *(
+                    scan_bytes(budget.contents_of(sample, archive), budget=budget, depth=1)
+                    for sample in samples
+                ),
+                *(unsafe_expressions(budget.contents_of(graph, archive)) for graph in graphs),
             ),
             unreferenced,
             nested,
@@ -131,13 +136,15 @@ class _Tables:
 
 def _entries_in(archive: Archive, folder: str) -> tuple[Entry, ...]:
     return tuple(
-        entry for entry in archive.entries.values() if (archive.inner_name(entry) or "").startswith(folder)
+        entry
+        for entry in archive.entries.values()
+        if folded(archive.inner_name(entry) or "").startswith(folder)
     )
 
 
 def _read_tables(archive: Archive, folder: str, suffix: str) -> _Tables:
     """Read the tables of every model in the package; with several, names begin with the model's."""
-    tables = tuple(entry for entry in _entries_in(archive, folder) if entry.name.endswith(suffix))
+    tables = tuple(entry for entry in _entries_in(archive, folder) if folded(entry.name).endswith(suffix))
     named: dict[object, object] = {}
     for table in tables:
         model = (archive.inner_name(table) or "")[len(folder) : -len(suffix)]

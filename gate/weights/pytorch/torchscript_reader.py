@@ -16,6 +16,7 @@ from gate.errors import ModelError
 from gate.weights.bytes_in_file import map_file, speaking_of
 from gate.weights.interface import Skipped
 from gate.weights.pytorch.audit import leftovers
+from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.tensors import Placement
@@ -80,9 +81,10 @@ class TorchScriptReader:
                 hint="Load it with torch.jit.load and save it again.",
             )
         code = _code_entries(archive)
-        model, constants = _read_part(archive, "data"), _read_part(archive, "constants")
+        budget = Budget()
+        model, constants = _read_part(archive, "data", budget), _read_part(archive, "constants", budget)
         # only the shapes of what a traced model was called with; their storages are empty
-        inputs = [_read_part(archive, _INPUTS)] if archive.find(f"{_INPUTS}.pkl") else []
+        inputs = [_read_part(archive, _INPUTS, budget)] if archive.find(f"{_INPUTS}.pkl") else []
         parts = [model, constants, *inputs]
         order = byte_order(archive)
         tensors, skipped = listed(
@@ -95,11 +97,11 @@ class TorchScriptReader:
         not_weights = [] if is_frozen else [_skipped(tensor) for tensor in found if _is_matrix(tensor)]
         covered = {name: count for part in parts for name, count in part.covered.items()}
         used = {*(part.entry.name for part in parts), *(entry.name for entry in code)}
-        unreferenced, nested, names = leftovers(archive, used, covered)
+        unreferenced, nested, names = leftovers(archive, used, covered, budget)
         return Contents(
             (*tensors, *found) if is_frozen else tensors,
             (*skipped, *not_weights, *not_found),
-            names.union(_debug_globals(archive, code), *(part.unsafe_globals for part in parts)),
+            names.union(_debug_globals(archive, code, budget), *(part.unsafe_globals for part in parts)),
             unreferenced + sum(part.entry.size - part.end for part in parts),
             nested,
         )
@@ -117,9 +119,9 @@ class _Part:
     covered: Mapping[str, int]
 
 
-def _read_part(archive: Archive, name: str) -> _Part:
+def _read_part(archive: Archive, name: str, budget: Budget) -> _Part:
     entry = archive.require(f"{name}.pkl")
-    pickled = interpret(archive.bytes_of(entry), script=True)
+    pickled = interpret(budget.contents_of(entry, archive), script=True, budget=budget)
     return _Part(
         entry,
         pickled.value,
@@ -163,7 +165,9 @@ def _declared_members(archive: Archive, code: list[Entry]) -> dict[str, frozense
     return members
 
 
-def _debug_globals(archive: Archive, code: list[Entry]) -> frozenset[str]:
+def _debug_globals(archive: Archive, code: list[Entry], budget: Budget) -> frozenset[str]:
     """Return what the debug tables, pickles beside each source file, name without need."""
-    tables = (archive.bytes_of(entry) for entry in code if entry.name.endswith(_DEBUG))
-    return frozenset[str]().union(*(interpret(table, script=True).unsafe_globals for table in tables))
+    tables = (budget.contents_of(entry, archive) for entry in code if entry.name.endswith(_DEBUG))
+    return frozenset[str]().union(
+        *(interpret(table, script=True, budget=budget).unsafe_globals for table in tables)
+    )

@@ -34,6 +34,8 @@ class Stub:
         What it would have been called with.
     called:
         True when the pickle calls it with arguments, False for a bare new instance.
+    built:
+        True once the pickle has given it a state.
     attributes:
         Its ``__dict__`` as the pickle sets it.
     state:
@@ -45,6 +47,7 @@ class Stub:
     made_of: object
     arguments: tuple[object, ...] = ()
     called: bool = False
+    built: bool = False
     attributes: dict[object, object] = field(default_factory=dict)
     state: object = None
     items: list[object] = field(default_factory=list)

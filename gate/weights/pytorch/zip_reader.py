@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import GateError, ModelError
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, map_file, shown, speaking_of
 from gate.weights.pytorch.audit import leftovers
+from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.tensors import Extent, Placement, referenced_bytes
-from gate.weights.zip_archive import LOCAL_HEADER, open_archive
+from gate.weights.zip_archive import LOCAL_HEADER, folded, open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +50,12 @@ class PytorchZipReader:
         archive = open_archive(map_file(path))
         check_version(archive)
         structure = archive.require("data.pkl")
-        pickled = interpret(archive.bytes_of(structure))
+        budget = Budget()
+        pickled = interpret(budget.contents_of(structure, archive), budget=budget)
         extents = storage_extents(archive, "data/", pickled.tensors)
         tensors, skipped = listed(pickled.value, Placement(str(path), byte_order(archive), extents))
         unreferenced, nested, names = leftovers(
-            archive, {structure.name}, covered_entries(archive, "data/", pickled.tensors)
+            archive, {structure.name}, covered_entries(archive, "data/", pickled.tensors), budget
         )
         return Contents(
             tensors,
@@ -95,7 +97,7 @@ def _first_name(data: memoryview) -> list[str]:
 
 def is_in_root(name: str, inner: str) -> bool:
     """Tell whether ``name`` is ``inner`` within one folder, as torch lays its archives out."""
-    return name.partition("/")[2] == inner
+    return folded(name).partition("/")[2] == inner
 
 
 def check_version(archive: Archive) -> None:

@@ -18,10 +18,14 @@ from gate.weights.state_dict.tables import RUNNING_STATISTICS
 from gate.weights.state_dict.told import claim_told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gate.layer import TensorReader, WeightLayer
     from gate.weights.interface import Skipped, StoredTensor
+
+_LONGEST_VECTOR: Final = 65_536
+_LEAST_SIDE: Final = 16
+"""The other side of a matrix whose side a longer vector may have: it is then small beside the matrix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,15 @@ def describe(tensors: Sequence[StoredTensor], *, ordered: bool = True) -> StateD
     batch_norms = _batch_norms(weights)
     layers: list[WeightLayer] = []
     skipped: list[Skipped] = []
+    loose: list[Weight] = []
     for stage in STAGES:
+        if stage is STAGES[-1]:
+            loose = [weight for weight in weights.values() if weight.is_vector]  # no scheme's
         claim = stage(weights)
         layers += claim.layers
         skipped += claim.skipped
         weights = _without(weights, claim)
+    skipped += _flattened(loose, layers)
     layers.sort(key=lambda layer: position[layer.tensor])
     skipped.sort(key=lambda item: position[item.name])
     names = unique_names((layer.name, layer.tensor) for layer in layers)
@@ -79,11 +87,26 @@ def describe(tensors: Sequence[StoredTensor], *, ordered: bool = True) -> StateD
     )
 
 
-def _without(weights: Mapping[str, Weight], claim: Claim) -> dict[str, Weight]:
+def _flattened(weights: Iterable[Weight], layers: Iterable[WeightLayer]) -> Iterator[Skipped]:
+    """Yield the vectors that are longer than any bias: weights without their shape, as FSDP keeps them.
+
+    A vocabulary's bias is as long as one side of a matrix, and so is anything that is added to what
+    a layer puts out.
+    """
+    sides = {extent for layer in layers for extent in layer.shape if layer.parameters >= _LEAST_SIDE * extent}
+    for weight in weights:
+        size = weight.parameters
+        if weight.readable and size > _LONGEST_VECTOR and size not in sides:
+            yield weight.skipped("a vector longer than any bias: weights without their shape", matrix=True)
+
+
+def _without(weights: dict[str, Weight], claim: Claim) -> dict[str, Weight]:
     """Return the weights left for the next stage; a claim's own stand last under their new names.
 
     A new name that another tensor already has gets a mark, so that neither is lost.
     """
+    if not claim.taken and not claim.weights:
+        return weights
     left = {name: weight for name, weight in weights.items() if name not in claim.taken}
     for weight in claim.weights:
         name = next(name for name in spare_names(weight.name, weight.tensor) if name not in left)

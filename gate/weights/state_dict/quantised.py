@@ -15,7 +15,9 @@ from gate.weights.state_dict.values import Dequantised
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_Scheme = TypeVar("_Scheme")
+    from gate.weights.state_dict.stage import NamesWeights
+
+_Scheme = TypeVar("_Scheme", bound="NamesWeights")
 
 _INT8: Final = frozenset({"int8", "uint8"})
 _BLOCK: Final = 128  # DeepSeek-V3's, the one in use
@@ -53,13 +55,16 @@ def _first_schemes(
     claim: Callable[[Weight, _Scheme, Mapping[str, Weight]], Claim | None],
 ) -> Claim:
     """Return, for each candidate that one of the schemes knows, what the first such makes of it."""
-    tried = ((claim(weight, scheme, weights) for scheme in schemes) for weight in candidates)
+    tried = (
+        (claim(weight, scheme, weights) for scheme in schemes if weight.name.endswith(scheme.suffix))
+        for weight in candidates
+    )
     firsts = (next((found for found in claims if found is not None), None) for claims in tried)
     return merged(found for found in firsts if found is not None)
 
 
 def _scaled(weight: Weight, scheme: ScaledScheme, weights: Mapping[str, Weight]) -> Claim | None:
-    if weight.is_vector or not weight.name.endswith(scheme.suffix):
+    if weight.is_vector:
         return None
     stem = weight.name.removesuffix(scheme.suffix)
     scale = weights.get(stem + scheme.scale)
@@ -111,7 +116,7 @@ def _block(extent: int, count: int) -> int:
 
 
 def _packed(weight: Weight, scheme: PackedScheme, weights: Mapping[str, Weight]) -> Claim | None:
-    if weight.is_vector or weight.dtype not in scheme.storage or not weight.name.endswith(scheme.suffix):
+    if weight.is_vector or weight.dtype not in scheme.storage:
         return None
     stem = weight.name.removesuffix(scheme.suffix)
     if any(stem + name not in weights for name in scheme.needed):

@@ -99,11 +99,13 @@ class Weight:
         return Skipped(self.tensor, reason, self.parameters if parameters is None else parameters, matrix)
 
 
-class _NamesWeights(Protocol):
+class NamesWeights(Protocol):
     """A scheme that knows its weights by how their names end."""
 
     @property
-    def suffix(self) -> str: ...
+    def suffix(self) -> str:
+        """How they end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def merged(claims: Iterable[Claim]) -> Claim:
     )
 
 
-def named_for(weights: Mapping[str, Weight], schemes: Iterable[_NamesWeights]) -> Iterator[Weight]:
+def named_for(weights: Mapping[str, Weight], schemes: Iterable[NamesWeights]) -> Iterator[Weight]:
     """Yield the weights whose names end as one of the schemes says, for the schemes to look at."""
     suffixes = tuple(scheme.suffix for scheme in schemes)
     return (weight for weight in weights.values() if weight.name.endswith(suffixes))

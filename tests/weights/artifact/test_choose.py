@@ -41,10 +41,16 @@ def test_one_model_is_read_once_and_several_all(names: list[str], expected: list
 
 
 def test_what_is_left_out_is_named_with_the_reason() -> None:
-    left = {item.name: item for item in choose(["model.onnx", "model.pt", "training_args.bin"]).left}
-    assert set(left) == {"model.pt", "training_args.bin"}
-    assert "model.onnx" in left["model.pt"].reason
-    assert not any(item.matrix for item in left.values())
+    choice = choose(["model.onnx", "model.pt", "training_args.bin"])
+    assert [(item.name, item.matrix) for item in choice.left] == [("training_args.bin", False)]
+    assert [(first.files, copy.files) for first, copy in choice.copies] == [(("model.onnx",), ("model.pt",))]
+
+
+def test_a_file_that_a_loader_opens_is_read_whatever_its_name() -> None:
+    names = ["model.safetensors", "optimizer.pt", "weights", "model.h5"]
+    choice = choose(names, frozenset({"optimizer.pt", "weights", "model.h5"}))
+    assert sorted(candidate.files[0] for candidate in choice.chosen) == sorted(names)
+    assert (choice.left, choice.copies) == ((), ())
 
 
 @pytest.mark.parametrize(

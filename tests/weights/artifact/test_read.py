@@ -102,10 +102,39 @@ def test_a_file_name_that_cannot_be_printed_is_refused(tmp_path: Path) -> None:
 def test_a_flavour_without_weights_has_nothing_to_measure(tmp_path: Path, flavour: str) -> None:
     mlmodel(tmp_path, f"  {flavour}: {{}}")
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Harmful(tmp_path / "touched")))
-    save(tmp_path / "decoy.safetensors", fc__weight=(3, 4))
-    with pytest.raises(NothingToMeasureError, match=flavour):
+    with pytest.raises(NothingToMeasureError, match=flavour) as caught:
         read_weights(tmp_path)
+    assert caught.value.unsafe_globals == (f"{os.system.__module__}.system",)
     assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("other", ["sklearn: {pickled_model: model.pkl}", "xgboost: {}", "mine: {}"])
+def test_a_flavour_without_weights_hides_none_that_lie_there(tmp_path: Path, other: str) -> None:
+    for flavours in (f"  {other}", f"  {other}\n  onnx: {{data: x.safetensors}}"):
+        mlmodel(tmp_path, flavours)
+        save(tmp_path / "x.safetensors", fc__weight=(3, 4))
+        (tmp_path / "model.pkl").write_bytes(pickle.dumps(Harmful(tmp_path / "touched")))
+        weights = read_weights(tmp_path)
+        assert [layer.name for layer in weights.layers] == ["fc"]
+        assert f"{os.system.__module__}.system" in weights.unsafe_globals
+
+
+def test_a_flavour_that_is_not_read_hides_none_that_is_and_counts_as_not_measured(tmp_path: Path) -> None:
+    mlmodel(tmp_path, "  spacy: {data: data}\n  onnx: {data: x.safetensors}")
+    save(tmp_path / "x.safetensors", fc__weight=(3, 4))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "model").write_bytes(bytes(4000))
+    weights = read_weights(tmp_path)
+    assert [layer.name for layer in weights.layers] == ["fc"]
+    (skipped,) = weights.skipped
+    assert (skipped.name, skipped.parameters, skipped.matrix) == ("spacy", 1000, True)
+
+
+def test_weights_of_a_format_that_is_not_read_are_not_nothing_to_measure(tmp_path: Path) -> None:
+    mlmodel(tmp_path, "  sklearn: {}")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match="GGUF"):
+        read_weights(tmp_path)
 
 
 @pytest.mark.parametrize(("flavour", "title"), [("spacy", "spaCy"), ("paddle", "Paddle")])

@@ -17,6 +17,7 @@ import pytest
 from gate.errors import ModelError, UnsafeModelError
 from gate.weights import read_weights
 from gate.weights.keras import KerasArchiveReader, KerasHdf5Reader
+from gate.weights.readers import reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +152,23 @@ def test_a_payload_beside_the_weights_is_found(tmp_path: Path) -> None:
 def test_an_archive_of_two_formats_is_what_its_name_makes_frameworks_load(tmp_path: Path) -> None:
     entries = {"model/data.pkl": b"\x80\x04}.", "model/version": b"3\n"}
     assert read_weights(archive(tmp_path / "x.keras", entries)).format == "keras"
-    assert not KerasArchiveReader().matches(archive(tmp_path / "x.pt", entries))
+    reader = reader_of(archive(tmp_path / "x.pt", entries))
+    assert reader is not None
+    assert reader.format == "pytorch-zip"
+    with pytest.raises(UnsafeModelError, match="a PyTorch archive and can be read as a Keras archive too"):
+        read_weights(archive(tmp_path / "x", entries))
+
+
+def test_an_archive_behind_other_bytes_is_refused(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "x.keras").read_bytes()
+    other = archive(tmp_path / "other", {"config.json": b"{}"}).read_bytes()
+    with (tmp_path / "x.keras").open("wb") as file:
+        file.write(other)
+        with zipfile.ZipFile(file, "a") as written:  # its offsets count from the first byte of the file
+            for name in ("metadata.json", "config.json", "model.weights.h5"):
+                written.writestr(name, zipfile.ZipFile(io.BytesIO(whole)).read(name))
+    with pytest.raises(UnsafeModelError, match="does not begin where the file does"):
+        read_weights(tmp_path / "x.keras")
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

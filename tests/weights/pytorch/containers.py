@@ -109,10 +109,11 @@ def zip_file(structure: bytes, storages: Mapping[str, NDArray[Any]], **more: byt
     )
 
 
-def script_file(structure: bytes, storages: Mapping[str, NDArray[Any]]) -> bytes:
+def script_file(structure: bytes, storages: Mapping[str, NDArray[Any]], **more: bytes) -> bytes:
     """Return a TorchScript archive around the opcodes ``structure``."""
     entries = {f"m/data/{key}": values.tobytes() for key, values in storages.items()}
     entries |= {"m/data.pkl": PROTO + structure + b".", "m/constants.pkl": PROTO + b")."}
+    entries |= {f"m/{name}": contents for name, contents in more.items()}
     return zipped({**entries, "m/version": b"3\n", "m/byteorder": b"little"})
 
 

@@ -170,6 +170,15 @@ def test_shared_references_cannot_spell_out_a_forest() -> None:
         flat(doubled + b"h\x00")
 
 
+def test_a_shared_module_is_not_walked_through_without_end() -> None:
+    attributes = b"(" + b"".join(text(f"k{index}") + b"N" for index in range(5000)) + b"u"
+    shared = module(LINEAR, {"weight": tensor("0", (2, 2))}, more=b"N")[:-1] + attributes + b"bq\x00"
+    names_of_it = {f"n{index}": b"h\x00" for index in range(300)}
+    assert len(names(module(NET, {}, {"first": shared, **names_of_it}))) == 301
+    with pytest.raises(UnsafeModelError, match="naming the model's tensors takes more"):
+        flat(module(NET, {}, {"first": shared, **names_of_it, **{f"m{i}": b"h\x00" for i in range(200)}}))
+
+
 def test_a_module_that_holds_itself_is_refused_and_a_back_reference_is_not() -> None:
     start = NET + b")\x81q\x00"
     groups = {"_parameters": dict_of({"weight": tensor("0", (2, 2))}), "_buffers": dict_of({})}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
 import random
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.errors import ModelError
+from gate.weights.pytorch import PytorchZipReader, scan_globals
+from gate.weights.pytorch.budget import Budget, OverBudgetError
 from gate.weights.pytorch.flatten import named_tensors
 from gate.weights.pytorch.opcodes import HANDLERS
 from gate.weights.pytorch.pickle_machine import interpret
@@ -30,8 +36,12 @@ from tests.weights.pytorch.containers import (
     tuple_of,
     write,
     zip_file,
+    zipped,
 )
 from tests.weights.pytorch.test_containers import FILES, READERS, export_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VALUES = np.ones((2, 3), np.float32)
 FLIPS = 400  # of each container; thousands were run by hand
@@ -152,6 +162,198 @@ def test_any_opcodes_are_read_or_refused(fragments: list[bytes], script: bool, l
         named_tensors(interpret(stream, script=script, lenient=lenient).value)
     except ModelError as error:
         assert "\n" not in str(error)  # noqa: PT017 - many streams are valid
+
+
+def deflated(entries: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, contents in entries.items():
+            archive.writestr(name, contents)
+    return buffer.getvalue()
+
+
+STEPS = b"N0" * 600_000 + b"N."
+
+
+def test_many_packed_pickles_cost_no_more_than_one_file_may(tmp_path: Path) -> None:
+    path = write(tmp_path, deflated({f"{index}.pkl": STEPS for index in range(3)}))
+    assert scan_globals(path) == ()
+    path = write(tmp_path, deflated({f"{index}.pkl": STEPS for index in range(20)}))
+    with pytest.raises(OverBudgetError, match="steps together"):
+        scan_globals(path)
+    budget = Budget()
+    scan_globals(write(tmp_path, PROTO + STEPS), budget)
+    assert budget.steps == Budget().steps - 2 * 600_000 - 2
+
+
+@pytest.mark.parametrize("container", ["pytorch-zip", "torchscript", "pytorch-pt2"])
+def test_pickles_within_a_container_are_charged_to_it(container: str, tmp_path: Path) -> None:
+    within = deflated({f"{index}.pkl": STEPS for index in range(20)})
+    structure = dict_of({"weight": tensor("0", (2, 3))})
+    contents = {
+        "pytorch-zip": lambda: zip_file(structure, {"0": VALUES}, **{"extra.zip": within}),
+        "torchscript": lambda: script_file(structure, {"0": VALUES}, **{"extra.zip": within}),
+        "pytorch-pt2": lambda: export_file(data__sample_inputs__model=within),
+    }[container]()
+    reader = next(reader for reader in READERS if reader.format == container)
+    with pytest.raises(OverBudgetError, match="steps together"):
+        reader.read(write(tmp_path, contents), root=tmp_path)
+
+
+def test_what_is_inflated_is_charged_through_archives_within_archives(tmp_path: Path) -> None:
+    bomb = deflated({f"{index}.pkl": b"N." + bytes(40 * 2**20) for index in range(4)})
+    assert len(bomb) < 2**18
+    assert scan_globals(write(tmp_path, bomb)) == ()
+    with pytest.raises(OverBudgetError, match="inflate to more than"):
+        scan_globals(write(tmp_path, deflated({f"{index}.pkl": bomb for index in range(2)})))
+
+
+@pytest.mark.parametrize(("names", "order"), [(("byteorder", "data/0"), "<"), (("BYTEORDER", "DATA/0"), ">")])
+def test_entries_named_in_other_letters_are_those_torch_would_read(
+    names: tuple[str, str], order: str, tmp_path: Path
+) -> None:
+    values = VALUES * np.arange(1, 4)
+    word = {"<": b"little", ">": b"big"}[order]
+    structure = PROTO + dict_of({"weight": tensor("0", (2, 3))}) + b"."
+    stored = {f"m/{names[0]}": word, f"m/{names[1]}": values.astype(f"{order}f4").tobytes()}
+    path = write(tmp_path, zipped({"m/Data.pkl": structure, **stored, "m/VERSION": b"3\n"}))
+    reader = PytorchZipReader()
+    assert reader.matches(path)
+    weights = reader.read(path, root=tmp_path)
+    np.testing.assert_array_equal(weights.layers[0].read(), values)
+    assert weights.unreferenced_bytes == 0
+
+
+class Watched(type):
+    """A class that notes what is done with it and its instances, besides making modules of it."""
+
+    done: ClassVar[list[str]] = []
+
+    def __call__(cls, *_: object) -> object:
+        Watched.done.append("called")
+        return None
+
+    def __iter__(cls) -> Iterator[object]:
+        Watched.done.append("iterated over")
+        return iter(())
+
+
+class Net(metaclass=Watched):
+    """Stands for a user's module."""
+
+    def __new__(cls, *arguments: object) -> Net:  # noqa: PYI034 - Python 3.10 has no Self
+        if arguments:
+            Watched.done.append("instantiated with arguments")
+        return object.__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        is_module = isinstance(state, dict) and {"_parameters", "_buffers", "_modules"} <= state.keys()
+        if not is_module or "is_set" in vars(self):
+            Watched.done.append("given another state")
+        vars(self)["is_set"] = True
+
+    def __getattr__(self, name: str) -> object:
+        if not name.startswith("__"):
+            Watched.done.append(f"asked for {name}")
+        raise AttributeError(name)
+
+    def __iter__(self) -> Iterator[object]:
+        Watched.done.append("its instance iterated over")
+        return iter(())
+
+
+HARMLESS = [
+    ("builtins", "list"),
+    ("builtins", "set"),
+    ("builtins", "tuple"),
+    ("builtins", "object"),
+    ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("copyreg", "_reconstructor"),
+    ("copyreg", "__newobj__"),
+]
+
+
+class Unpickler(pickle._Unpickler):
+    """Loads what is harmless, with the class above for every unknown global."""
+
+    def find_class(self, module: str, name: str) -> object:
+        """Return the watched class, or a plain container."""
+        if module == "nets":
+            return Net
+        if (module, name) in HARMLESS:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(name)
+
+    def persistent_load(self, identity: tuple[object, ...]) -> object:
+        """Return the class, as torch does."""
+        return identity[1]
+
+
+NET = named("nets", "Net")
+NET_STATE = dict_of({"_parameters": b"}", "_buffers": b"}", "_modules": b"}"})
+RECONSTRUCT, NEW_OBJECT = named("copyreg", "_reconstructor"), named("copyreg", "__newobj__")
+RECONSTRUCTED = tuple_of(NET, named("builtins", "object"), b"N")
+KEPT_CLASS = tuple_of(text("module"), NET, b"N", b"N")
+CODES_OF_USE = b"0 2 ] ) } N R a e t o b Q ( \x81 \x85 \x86 \x87 q\x00 q\x01 h\x00 h\x01".split(b" ")
+USES = st.lists(
+    st.sampled_from(
+        [
+            *CODES_OF_USE,
+            NET,
+            NET + b")\x81",
+            NET + b")\x81" + NET_STATE + b"b",
+            NET + b"N\x85\x81",
+            NET + b")}\x92",
+            NET_STATE + b"b",
+            b")\x81" + NET_STATE + b"b",
+            b"}b",
+            b"N\x85b",
+            KEPT_CLASS,
+            KEPT_CLASS + b"Q",
+            RECONSTRUCTED,
+            RECONSTRUCT + RECONSTRUCTED + b"R",
+            RECONSTRUCT + b"h\x01R",
+            NEW_OBJECT + NET + b"\x85R",
+            NEW_OBJECT + b"h\x01R",
+            *(named(*name) for name in HARMLESS),
+            *(named(*name) + b"h\x00\x85R" for name in HARMLESS),
+            *(named(*name) + b"h\x00\x85\x81" for name in HARMLESS),
+        ]
+    ),
+    min_size=2,
+    max_size=14,
+)
+
+
+@pytest.mark.parametrize(
+    ("opcodes", "noted"),
+    [
+        (NET + b"N\x85\x81", "instantiated with arguments"),
+        (NET + b")R", "called"),
+        (NET + b")\x81" + NET_STATE + b"b" + NET_STATE + b"b", "given another state"),
+        (named("builtins", "list") + NET + b")\x81" + NET_STATE + b"b\x85R", "its instance iterated over"),
+        (NET + b")\x81" + NET_STATE + b"b", None),
+    ],
+)
+def test_the_watched_class_notes_what_is_done_with_it(opcodes: bytes, noted: str | None) -> None:
+    Watched.done.clear()
+    Unpickler(io.BytesIO(PROTO + opcodes + b".")).load()
+    assert Watched.done == ([noted] if noted else [])
+
+
+@settings(max_examples=1500, deadline=None)
+@given(uses=USES)
+def test_whatever_python_does_with_an_unknown_class_is_reported(uses: list[bytes]) -> None:
+    contents = PROTO + b"(" + b"".join(uses) + b"l."
+    try:
+        reported = interpret(memoryview(contents)).unsafe_globals
+    except ModelError:
+        return  # refused
+    Watched.done.clear()
+    with contextlib.suppress(Exception):  # what was done before the stream proved wrong counts
+        Unpickler(io.BytesIO(contents)).load()
+    assert not Watched.done or "nets.Net" in reported, Watched.done
 
 
 LIMITED = """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pickle
 import tracemalloc
 from collections import Counter, OrderedDict, defaultdict, deque
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.errors import ModelError, UnsafeModelError
+from gate.weights.pytorch.budget import Budget, OverBudgetError
+from gate.weights.pytorch.known import is_known, may_be_module_class
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.scan import scan_bytes
-from gate.weights.pytorch.values import Blob, Items, Stub
+from gate.weights.pytorch.values import Blob, GlobalName, Items, Stub
 from tests.weights.pytorch.containers import (
     PROTO,
     call,
@@ -22,6 +24,7 @@ from tests.weights.pytorch.containers import (
     module,
     named,
     storage,
+    tensor,
     text,
     tuple_of,
 )
@@ -41,8 +44,8 @@ PLAIN = st.recursive(
 )
 
 
-def run(opcodes: bytes, **options: bool) -> Any:
-    return interpret(memoryview(PROTO + opcodes + b"."), **options)
+def run(opcodes: bytes) -> Any:
+    return interpret(memoryview(PROTO + opcodes + b"."))
 
 
 def view(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> bytes:
@@ -153,6 +156,201 @@ def test_a_users_module_class_is_excused_and_only_as_that() -> None:
     assert unsafe(module(USER_CLASS, {}) + tuple_of(text("x")) + b"R") == {"shop.nets.Net"}
     assert unsafe(module(USER_CLASS, {}) + text("x") + b"a") == {"shop.nets.Net"}
     assert unsafe(module(USER_CLASS, {}) + text("x") + text("y") + b"s") == {"shop.nets.Net"}
+
+
+STATE = dict_of({"_parameters": b"}", "_buffers": b"}", "_modules": b"}"})
+MADE = USER_CLASS + b")\x81"
+
+
+class Loads:
+    """Given a state, it loads what that holds, as classes of several libraries do."""
+
+    def __setstate__(self, state: object) -> None:
+        if isinstance(state, tuple):
+            pickle.loads(state[0])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_class_that_loads_its_state_is_reported_whatever_else_it_is_given(
+    first: bool, tmp_path: Path
+) -> None:
+    target = tmp_path / "made"
+    inner = b"\x80\x04cbuiltins\nopen\n" + tuple_of(text(str(target)), text("w")) + b"R."
+    evil = tuple_of(b"B" + len(inner).to_bytes(4, "little") + inner, b"\x89") + b"b"
+    good = STATE + b"b"
+    opcodes = named(__name__, "Loads") + b")\x81" + (evil + good if first else good + evil)
+    pickle.loads(PROTO + opcodes + b".")
+    assert target.exists()
+    target.unlink()
+    assert unsafe(opcodes) == {f"{__name__}.Loads"}
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        b"N",
+        b"]",
+        text("x"),
+        tuple_of(STATE, b"N"),
+        tuple_of(STATE, b"}"),
+        tuple_of(STATE),
+        b"](" + text("_parameters") + b"e",
+        dict_of({"_parameters": b"}", "_buffers": b"}"}),
+        dict_of({"_parameters": b"}", "_buffers": b"}", "_modules": b"N"}),
+    ],
+)
+def test_only_a_plain_dictionary_is_a_modules_state(state: bytes) -> None:
+    assert unsafe(MADE + state + b"b") == {"shop.nets.Net"}
+    # a state that would be right does not undo what the first may have done, nor the other way round
+    assert unsafe(MADE + state + b"b" + STATE + b"b") == {"shop.nets.Net"}
+    assert unsafe(MADE + STATE + b"b" + state + b"b") == {"shop.nets.Net"}
+    assert unsafe(MADE + STATE + b"b" + STATE + b"b") == {"shop.nets.Net"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        MADE,
+        MADE + dict_of({"x": b"N"}) + b"b",
+        MADE + text("x") + b"b",
+        USER_CLASS,
+        b"h\x07",
+        tuple_of(b"h\x07"),
+        dict_of({"act": b"h\x07"}),
+        call(named("collections", "defaultdict"), b"h\x07"),
+        call(
+            FROM_TYPE,
+            named("torch._utils", "_rebuild_parameter"),
+            b"h\x07",
+            tuple_of(tensor("0", (2, 2)), b"\x88", b"}"),
+            b"}",
+        ),
+    ],
+)
+def test_one_good_instance_excuses_no_other_use(other: bytes) -> None:
+    good = USER_CLASS + b"q\x07)\x81" + STATE + b"b0"
+    assert unsafe(good + b"h\x07)\x81" + STATE + b"b") == set()
+    for opcodes in (good + b"N" + other + b"\x86", b"(" + good + other + good + b"t"):
+        assert unsafe(opcodes) == {"shop.nets.Net"}
+
+
+def test_a_tuple_that_is_recalled_accounts_for_one_use_only() -> None:
+    reconstructed = tuple_of(USER_CLASS, named("__builtin__", "object"), b"N")
+    once = RECONSTRUCT + reconstructed + b"q\x07R" + STATE + b"b"
+    again = once + b"0" + RECONSTRUCT + b"h\x07R" + STATE + b"b"
+    assert unsafe(once) == unsafe(again) == set()
+    assert unsafe(again + b"0" + USER_CLASS) == {"shop.nets.Net"}
+    new = named("copy_reg", "__newobj__") + tuple_of(USER_CLASS) + b"q\x07R" + STATE + b"b"
+    new += b"0" + named("copy_reg", "__newobj__") + b"h\x07R" + STATE + b"b"
+    assert unsafe(new) == set()
+    assert unsafe(new + b"0" + USER_CLASS) == {"shop.nets.Net"}
+    # torch before 1.0 wrote a class with its source, by a persistent id
+    old = tuple_of(text("module"), USER_CLASS, text("nets.py"), text("class Net: ..."))
+    kept = old + b"q\x07Q)\x81" + STATE + b"b"
+    assert unsafe(kept) == set()
+    assert unsafe(kept + b"0h\x07Q)\x81" + STATE + b"b") == set()
+    assert unsafe(kept + b"0h\x07Q") == {"shop.nets.Net"}
+    assert unsafe(kept + b"0h\x07Q)\x81" + STATE + b"b0" + USER_CLASS) == {"shop.nets.Net"}
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        call(named("__builtin__", "list"), module(USER_CLASS, {})),
+        call(named("collections", "OrderedDict"), module(USER_CLASS, {})),
+        call(named("__builtin__", "bytearray"), module(USER_CLASS, {})),
+        call(named("torch._utils", "_rebuild_parameter"), module(USER_CLASS, {}), b"\x88", b"}"),
+        call(named("collections", "OrderedDict")) + module(USER_CLASS, {}) + b"b",
+        call(named("collections", "OrderedDict")) + tuple_of(b"N", module(USER_CLASS, {})) + b"b",
+        named("__builtin__", "frozenset") + tuple_of(module(USER_CLASS, {})) + b"\x81",
+        call(
+            FROM_TYPE,
+            named("torch._utils", "_rebuild_parameter"),
+            named("torch", "Tensor"),
+            tuple_of(module(USER_CLASS, {}), b"\x88", b"}"),
+            b"N",
+        ),
+    ],
+)
+def test_an_instance_that_a_known_function_would_ask_is_reported(called: bytes) -> None:
+    assert unsafe(called) == {"shop.nets.Net"}
+
+
+@pytest.mark.parametrize(
+    ("qualified", "excusable"),
+    [
+        ("torchvision.models.resnet.ResNet", True),
+        ("timm.models.vision_transformer.VisionTransformer", True),
+        ("transformers.models.bert.modeling_bert.BertModel", True),
+        ("ultralytics.nn.tasks.DetectionModel", True),
+        ("segmentation_models_pytorch.decoders.unet.model.Unet", True),
+        ("sentence_transformers.SentenceTransformer.SentenceTransformer", True),
+        ("numpyro_nets.Net", True),
+        ("torch.nn.parallel.data_parallel.DataParallel", True),
+        ("torch.ao.quantization.stubs.QuantStub", True),
+        ("torch.quantization.observer.MinMaxObserver", True),
+        ("torch.optim.swa_utils.AveragedModel", True),
+        ("torch.utils.data.datapipes.datapipe._DataPipeSerializationWrapper", False),
+        ("torch.utils.data.datapipes.datapipe._IterDataPipeSerializationWrapper", False),
+        ("torch.distributed.nn.api.remote_module._RemoteModule", False),
+        ("torch.package.package_importer.PackageImporter", False),
+        ("torch.hub.X", False),
+        ("mlflow.pyfunc.PyFuncModel", False),
+        ("numpy.X", False),
+        ("pandas.core.frame.DataFrame", False),
+        ("scipy.sparse.X", False),
+        ("sklearn.pipeline.Pipeline", False),
+        ("joblib.parallel.Parallel", False),
+        ("cloudpickle.cloudpickle.X", False),
+        ("dill._dill.X", False),
+        ("setuptools.X", False),
+        ("pkg_resources.X", False),
+        ("pip._internal.X", False),
+        ("subprocess.Popen", False),
+    ],
+)
+def test_which_packages_may_define_modules(qualified: str, excusable: bool) -> None:
+    package, _, name = qualified.rpartition(".")
+    assert may_be_module_class(GlobalName(package, name)) is excusable
+    assert unsafe(module(named(package, name), {})) == (set() if excusable else {qualified})
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "known"),
+    [
+        ("torch.nn.modules.linear", "Linear", True),
+        ("torch.nn.modules", "Linear", True),
+        ("torch.ao.nn.quantized.modules.linear", "Linear", True),
+        ("torch.nn.intrinsic.qat.modules.conv_fused", "ConvBn2d", True),
+        ("torch.nn.quantized.dynamic.modules.rnn", "LSTM", True),
+        ("torch.nn.modules.conv", "_ConvNd", False),
+        ("torch.nn.modules.module", "sys", False),
+        ("torch.nn.modules.Upper", "Linear", False),
+        ("torch.nn..modules", "Linear", False),
+        ("torch.nn.modules.", "Linear", False),
+        ("torch.nn.utils.rnn", "PackedSequence", False),
+        ("torch.ao.modules", "Linear", False),
+        ("torch.modules", "Linear", False),
+        ("xtorch.nn.modules.linear", "Linear", False),
+        ("torch.nn" + ".modules" * 50, "Linear!", False),
+    ],
+)
+def test_which_classes_of_torch_are_layers(package: str, name: str, known: bool) -> None:
+    assert is_known(GlobalName(package, name), script=False) is known
+
+
+def test_the_name_of_a_global_has_a_bounded_length() -> None:
+    assert unsafe(named("m" * 509, "Net")) == {"m" * 509 + ".Net"}
+    for name in (named("m" * 510, "Net"), text("torch.nn" + ".modules" * 510) + text("A!") + b"\x93"):
+        with pytest.raises(UnsafeModelError, match="a global of"):
+            run(name)
+
+
+@pytest.mark.parametrize("target", [tensor("0", (2, 2)), storage("0", "float32", 4)])
+def test_a_tensor_is_not_changed_after_it_is_described(target: bytes) -> None:
+    with pytest.raises(UnsafeModelError, match="changes a tensor"):
+        run(target + tuple_of(storage("1", "float32", 4), integer(0), b")", b")") + b"b")
 
 
 @pytest.mark.parametrize(
@@ -273,6 +471,46 @@ def test_steps_names_and_copies_are_limited() -> None:
     )
     with pytest.raises(UnsafeModelError, match="steps"):
         run(copies)
+
+
+LONG = b"(" + b"N" * 1000 + b"tq\x000"
+
+
+@pytest.mark.parametrize(
+    "copying",
+    [
+        named("copy_reg", "__newobj__") + b"h\x00R0",
+        named("copy_reg", "_reconstructor") + b"h\x00R0",
+        named("__builtin__", "object") + b"h\x00}" + text("k") + b"Ns\x920",
+        call(
+            named("torch._utils", "_rebuild_qtensor"),
+            storage("0", "float32", 1000),
+            integer(0),
+            tuple_of(integer(1000)),
+            tuple_of(integer(1)),
+            tuple_of(named("torch", "per_channel_affine"), b"h\x01", b"h\x01", integer(0)),
+        )
+        + b"0",
+    ],
+)
+def test_every_copy_of_what_the_pickle_recalls_is_charged(copying: bytes) -> None:
+    numbers = b"(" + b"K\x01" * 1000 + b"tq\x010"
+    run(LONG + numbers + copying * 10 + b"N")
+    with pytest.raises(OverBudgetError, match="steps"):
+        run(LONG + numbers + copying * 2100 + b"N")
+
+
+def test_the_pickles_of_a_file_share_one_budget() -> None:
+    budget = Budget(steps=1000)
+    each = PROTO + b"N0" * 200 + b"N."
+    for _ in range(2):
+        interpret(memoryview(each), budget=budget)
+    assert budget.steps == 1000 - 2 * 402
+    with pytest.raises(OverBudgetError, match="steps together"):
+        interpret(memoryview(each), budget=budget)
+    # pickles in a row, where what follows need not be one: running out is no end of the row
+    with pytest.raises(OverBudgetError, match="steps together"):
+        scan_bytes(memoryview(each * 3), budget=Budget(steps=1000))
 
 
 def test_text_that_cannot_be_printed_stays_in_the_file() -> None:

@@ -275,3 +275,22 @@ def test_what_is_read_has_the_shape_that_was_promised(tensors: dict[str, Any]) -
         values = layer.read() if layer.right is None else layer.read() @ layer.right()
         assert values.shape == layer.shape
         assert values.dtype in (np.float32, np.float64)
+
+
+def test_a_vector_longer_than_any_bias_is_a_matrix_that_is_not_measured() -> None:
+    flat = {"l.weight": (65_537,), "l.bias": (65_536,), "fc.weight": (64, 64)}
+    described = describe(shapes(flat))
+    (item,) = described.skipped
+    assert (item.name, item.parameters, item.matrix) == ("l.weight", 65_537, True)
+    assert described.vectors == 2
+
+
+def test_the_bias_of_a_large_vocabulary_is_none() -> None:
+    vocabulary = {"lm_head.weight": (250_002, 32), "lm_head.bias": (250_002,), "steps": (1000,)}
+    assert describe(shapes(vocabulary)).skipped == ()
+    narrow = {"lm_head.weight": (250_002, 8), "lm_head.bias": (250_002,)}  # no bias hides weights of its size
+    assert [item.name for item in describe(shapes(narrow)).skipped] == ["lm_head.bias"]
+
+
+def test_long_tables_of_integers_and_scales_of_quantised_weights_are_no_lost_weights() -> None:
+    assert describe(shapes({"index": (100_000,)}, "int64")).skipped == ()
