@@ -6,7 +6,7 @@ what was left out and why.  It must never know a policy, a registry or a way to 
 """
 
 from gate.analysis.architecture import architecture_fingerprint
-from gate.analysis.arrays import arrays_digest
+from gate.analysis.arrays import ArraysDigest, arrays_digest
 from gate.analysis.build import analyze_weights
 
-__all__ = ["analyze_weights", "architecture_fingerprint", "arrays_digest"]
+__all__ = ["ArraysDigest", "analyze_weights", "architecture_fingerprint", "arrays_digest"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gate import __version__
 from gate.analysis.architecture import architecture_fingerprint, layout_fingerprint
@@ -10,6 +10,7 @@ from gate.analysis.coverage import coverage_of
 from gate.analysis.interface import Analysis, Engine, FileFindings, Source
 from gate.errors import NothingToMeasureError
 from gate.plugins import identities
+from gate.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gate.spectra.executors import Executor
     from gate.spectra.interface import LayerPlot, Settings
     from gate.weights.interface import ModelWeights
+
+_NAMED: Final = 3
+"""Tensors named where there is nothing to measure; the rest are counted."""
 
 
 def analyze_weights(
@@ -54,10 +58,10 @@ def analyze_weights(
 
     if not weights.layers:
         raise NothingToMeasureError(
-            f"{source.uri}: no weight matrix found ({len(weights.skipped)} tensors skipped, "
-            f"{weights.vectors} vectors)",
+            f"{printable(source.uri.removesuffix(':'), None)}: no weight matrix found ({_left_out(weights)})",
             hint="Spectral metrics need weight matrices; `when_nothing_to_measure` in the policy decides "
             "what such a model means.",
+            unsafe_globals=weights.unsafe_globals,
         )
     results = measure_layers(weights.layers, settings, progress=progress, executor=executor)
     rows = tuple(row for result in results for row in result.rows)
@@ -77,6 +81,16 @@ def analyze_weights(
         plots=plots,
         layout=layout_fingerprint(weights.layers),
     )
+
+
+def _left_out(weights: ModelWeights) -> str:
+    """Return what there was instead of layers, the first of it by name and with the reason."""
+    named = [
+        f"{printable(item.name, 80)}: {printable(item.reason, 120)}" for item in weights.skipped[:_NAMED]
+    ]
+    more = len(weights.skipped) - len(named)
+    tensors = f"{len(weights.skipped)} tensors skipped, {weights.vectors} vectors"
+    return "; ".join([tensors, *named, *([f"and {more} more"] if more else [])])
 
 
 def engine_of(settings: Settings) -> Engine:

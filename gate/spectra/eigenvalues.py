@@ -91,7 +91,9 @@ def eigenvalues(
     precision: type[np.floating[Any]] = np.float32 if float32 else np.float64
     known = np.zeros(math.prod(stack.shape[:-2]), np.bool_)
     if size <= _BATCH_COLUMNS and other * size**2 < _BATCH_WORK:
-        values = _batch(np.ascontiguousarray(stack, precision).reshape(-1, *stack.shape[-2:]))
+        with np.errstate(over="ignore"):
+            cast = np.ascontiguousarray(stack, precision)
+        values = _batch(cast.reshape(-1, *stack.shape[-2:]))
     else:
         mend = not float32 and not zero_below and _mendable((other, size), exact=exact)
         values = np.empty((len(known), size))
@@ -113,7 +115,7 @@ def of_product(left: NDArray[Any], right: NDArray[Any]) -> Eigenvalues:
     Only as many as the product can have nonzero, min(out, r, in).  B = QR and Aᵀ = PS leave the
     small matrix RSᵀ with the singular values of BA, so that the product is never formed.
     """
-    with blas_threads().one():
+    with blas_threads().one(), np.errstate(over="ignore", invalid="ignore"):
         core = _triangle(left) @ _triangle(right.T).T
         if not np.isfinite(core).all():
             return Eigenvalues(np.full((1, min(core.shape)), np.nan))
@@ -155,8 +157,10 @@ def _single(
     """
     matrix, size = _upright(matrix), min(matrix.shape)
     with blas_threads().one() if backend().tiled else blas_threads().sized(size):
-        gram = backend().gram(matrix, precision)
-        if not np.isfinite(gram.diagonal().sum()):
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram = backend().gram(matrix, precision)
+            finite = np.isfinite(gram.diagonal().sum())
+        if not finite:
             return np.full(size, np.nan), False
         if mend and _has_dead_channel(matrix, gram.diagonal()):
             # near-singular, whatever the rest

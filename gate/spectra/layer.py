@@ -5,6 +5,7 @@ A layer that cannot be measured still gets its row: nothing but None, a flag and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,7 @@ def _describe(
 def _describe_row(
     layer: WeightLayer, row: Row, solved: Eigenvalues, settings: Settings
 ) -> tuple[LayerMetrics, LayerPlot | None]:
-    if not np.isfinite(solved.values[:, -1]).all():  # ascending, or NaN throughout
+    if not _is_finite(row, solved):
         return _metrics(layer, row, flags=("not-finite",), reason=_count_not_finite(row)), None
     measured = _spectrum(layer, row, solved, settings)
     spectrum = measured.spectrum
@@ -116,6 +117,12 @@ def _describe_row(
     drawn = plot(spectrum.positive, measured.curve, extra.shuffled_eigenvalues)
     unique = tuple(dict.fromkeys([*flags, *extra.flags]))
     return _metrics(layer, row, flags=unique, reason=(spectrum.fit or _NO_FIT).reason, **values), drawn
+
+
+def _is_finite(row: Row, solved: Eigenvalues) -> bool:
+    """Tell whether the matrices have spectra, and the sum of all eigenvalues cannot leave the range."""
+    largest = float(solved.values[:, -1].max())  # ascending, or NaN throughout
+    return math.isfinite(largest * solved.values.size * max(row.scale, 1.0))
 
 
 def _solve(row: Row, settings: Settings) -> Eigenvalues:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from gate.errors import ModelError, ResourceError
 from gate.spectra import Settings, convention, lapack, measure_layers
-from gate.spectra.executors import Local, budget, local
+from gate.spectra.executors import Beside, Local, budget, local
 from gate.spectra.executors.budget import MemoryBudget, peak_bytes
 from gate.spectra.lapack import openblas, threads, tiled
 from gate.spectra.lapack.blas import Blas
@@ -126,8 +127,7 @@ class Watched:
         return read
 
 
-def test_closing_early_begins_no_further_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "BRIEF", 0)
+def test_closing_early_begins_no_further_layer() -> None:
     watched = Watched()
     layers = [
         replace(
@@ -178,9 +178,7 @@ def test_the_last_of_several_threads_begins_with_the_smallest_layers(monkeypatch
     assert smallest == sizes[: len(smallest)]
 
 
-def test_the_calling_thread_measures_a_small_model_too_and_a_tiny_one_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_tiny_model_is_measured_by_one_thread() -> None:
     names: set[str] = set()
 
     def reader(values: NDArray[Any]) -> Any:
@@ -197,12 +195,71 @@ def test_the_calling_thread_measures_a_small_model_too_and_a_tiny_one_alone(
         measure_layers(layers, replace(GATE, jobs=2))
         return set(names)
 
-    here = threading.current_thread().name
-    assert threads_of(40) == {here}
-    assert threads_of(200) == {here, "gate-layer-1"}
-    monkeypatch.setattr(local, "BRIEF", 0)
     assert threads_of(40) == {"gate-layer-0"}
     assert threads_of(200) == {"gate-layer-0", "gate-layer-1"}
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_what_is_to_be_done_beside_is_done_once_and_changes_nothing(jobs: int) -> None:
+    layers, done = model(), list[str]()
+    beside = Beside(
+        [partial(done.append, "long")], [partial(done.append, f"short{n}") for n in range(20)], 21
+    )
+    found = dict(Local().in_memory(beside).map(layers, replace(GATE, jobs=jobs)))
+    assert sorted(done) == sorted(["long", *(f"short{n}" for n in range(20))])
+    assert tuple(found[index] for index in range(len(layers))) == measure_layers(layers, GATE)
+    done.clear()
+    assert dict(Local().in_memory(beside).map([], replace(GATE, jobs=jobs))) == {}
+    assert len(done) == 21
+    assert dict(Local().in_memory(Beside((), (), 0)).map([], GATE)) == {}
+
+
+def test_the_last_thread_begins_with_what_takes_long_and_ends_with_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local, "BRIEF", 0)
+    done: dict[str, list[str]] = {}
+    both = threading.Barrier(2)
+
+    def note(what: str) -> None:
+        mine = done.setdefault(threading.current_thread().name, [])
+        mine.append(what)
+        if len(mine) == 1:
+            both.wait(60)  # neither thread does the other's share
+
+    def reader(values: NDArray[Any]) -> Any:
+        def read() -> NDArray[Any]:
+            note("layer")
+            return values
+
+        return read
+
+    monkeypatch.setattr(local, "ALONE", 0)
+    layers = [
+        replace(layer_of(gaussian(90, 80)), name=str(seed), read=reader(gaussian(90, 80, seed=seed)))
+        for seed in range(12)
+    ]
+    beside = Beside([partial(note, "long")] * 2, [partial(note, "short")] * 3, 5)
+    assert len(dict(Local().in_memory(beside).map(layers, replace(GATE, jobs=2)))) == len(layers)
+    assert done["gate-layer-0"][0] == "layer"
+    assert done["gate-layer-1"][:2] == ["long", "long"]
+    for thread in done.values():
+        assert "layer" not in thread[thread.index("short") :] if "short" in thread else True
+    assert sum(thread.count("short") for thread in done.values()) == 3
+
+
+def test_an_error_beside_is_raised_after_the_layers_and_theirs_before() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    found, layers = list[int](), model()
+    run = Local().in_memory(Beside([fail], [fail], 2)).map(layers, GATE)
+    with pytest.raises(ZeroDivisionError):
+        found.extend(index for index, _ in run)
+    assert sorted(found) == list(range(len(layers)))
+    lost = replace(layer_of(np.ones((4, 4)), name="lost"), read=Broken(ModelError("cut short")))
+    with pytest.raises(ModelError, match="layer lost: cut short"):
+        dict(Local().in_memory(Beside([fail], [fail], 2)).map([*layers, lost], GATE))
 
 
 def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
@@ -213,7 +270,7 @@ def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
 
     class Counting(SimpleQueue[Any]):
         def put(self, item: Any, *rest: Any) -> None:
-            deliveries.append(len(item))
+            deliveries.extend([] if item is None else [len(item)])
             super().put(item, *rest)
 
     monkeypatch.setattr(local, "ALONE", 0)
@@ -229,14 +286,12 @@ def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
-@pytest.mark.parametrize("brief", [0, local.BRIEF])
 def test_layers_that_wait_to_be_finished_give_their_room_back_when_it_is_wanted(
-    monkeypatch: pytest.MonkeyPatch, jobs: int, brief: int
+    monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     layers = [layer_of(gaussian(90, 80, seed=seed), name=str(seed)) for seed in range(40)]
     expected = measure_layers(layers, GATE)
     monkeypatch.setattr(local, "ALONE", 0)
-    monkeypatch.setattr(local, "BRIEF", brief)
     monkeypatch.setattr(budget, "SLACK", 0)
     limit = MemoryBudget(layers)
     limit.take(peak_bytes(layers[0]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,7 +14,10 @@ from gate.spectra import LayerMetrics, Settings, convention
 from gate.spectra.flags import FLAGS
 from gate.spectra.layer import measure
 from gate.spectra.spectrum import Spectrum
-from tests.spectra.layers import gaussian, layer_of, pareto, row_of, with_eigenvalues
+from tests.spectra.layers import Held, gaussian, layer_of, pareto, row_of, with_eigenvalues
+
+if TYPE_CHECKING:
+    from gate.layer import LayerKind
 
 FIGURES = [
     field.name
@@ -252,3 +257,37 @@ def test_the_seed_of_a_row_depends_on_its_name_and_the_settings_seed_alone() -> 
     assert seed("a", 1) != seed("b", 1)
     assert seed("a", 1) != seed("a", 2)
     assert seed("\udcff", 1) >= 0
+
+
+@pytest.mark.parametrize("scale", [1e152, 1.5e152, 2e152, 3e152, 4e152, 1e200, 1e300])
+@pytest.mark.parametrize(
+    ("shape", "kind"), [((40, 40, 3, 3), "conv2d"), ((300, 200), "dense"), ((300, 1), "dense")]
+)
+def test_what_leaves_the_range_is_a_flag_and_no_warning(
+    scale: float, shape: tuple[int, ...], kind: LayerKind
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        row = row_of(layer_of(gaussian(*shape) * scale, kind))
+    if "not-finite" in row.flags:
+        assert row.reason == "the squares of the weights overflow"
+        assert not figures(row)
+    else:
+        assert all(map(math.isfinite, figures(row).values()))
+        assert "log_frobenius_norm" in figures(row)
+    assert ("not-finite" in row.flags) >= (scale > 1e153)
+
+
+def test_the_squares_of_a_product_may_leave_the_range() -> None:
+    left, right = gaussian(60, 8) * 1e200, gaussian(8, 40) * 1e200
+    layer = dataclasses.replace(layer_of(left), shape=(60, 40), right=Held(right))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert row_of(layer).flags == ("not-finite",)
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (60, 40)])
+def test_a_cast_to_single_precision_may_leave_its_range(shape: tuple[int, int]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert row_of(layer_of(gaussian(*shape) * 1e60), float32=True).alpha is not None

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from gate.errors import UsageError
 from gate.spectra.executors.dask import Dask
 from gate.spectra.executors.interface import Executor
-from gate.spectra.executors.local import Local
+from gate.spectra.executors.local import Beside, Local
 
 if TYPE_CHECKING:
     from gate.spectra.cache import LayerCache
 
-__all__ = ["EXECUTORS", "Dask", "Executor", "Local", "executor_named"]
+__all__ = ["EXECUTORS", "Beside", "Dask", "Executor", "Local", "executor_named"]
 
 EXECUTORS: Final = ("local", "dask://HOST:PORT")
 """What ``--executor`` accepts."""

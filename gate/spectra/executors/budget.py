@@ -26,6 +26,8 @@ def peak_bytes(layer: WeightLayer) -> int:
     if layer.kind in _BATCHED:
         return layer.parameters * (stored + _DOUBLE)
     side = min(layer.shape[-2:]) if len(layer.shape) > 1 else 1
+    if side == 1:  # its squares
+        return layer.parameters * (stored + _DOUBLE)
     return layer.parameters * stored + side * side * _DOUBLE
 
 

@@ -33,18 +33,18 @@ _PROBE_BAND: Final = 8
 _PROBE_TOLERANCE: Final = 1e-10
 
 
-_LOCK: Final = threading.RLock()
+_lock = threading.RLock()
 
 
 def backend() -> Backend:
     """Return the backend of this process, chosen and tried out once."""
-    with _LOCK:
+    with _lock:
         return _backend()
 
 
 def blas_threads() -> BlasThreads:
     """Return the process's one gate to BLAS's threads."""
-    with _LOCK:
+    with _lock:
         return _blas_threads()
 
 
@@ -60,6 +60,20 @@ def _backend() -> Backend:
 @cache
 def _blas_threads() -> BlasThreads:
     return BlasThreads(_backend())
+
+
+def _begin_anew() -> None:
+    """Forget, in the child of a fork, locks that threads of the parent held, and who was at work."""
+    global _lock  # noqa: PLW0603 - the one that was copied may be held by nobody who could let it go
+    _lock = threading.RLock()
+    crew.cache_clear()
+    if _blas_threads.cache_info().currsize:
+        _blas_threads().restore()
+    _blas_threads.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _works(candidate: OpenBlas) -> bool:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from gate.errors import ResourceError
-from gate.spectra.lapack.library import ONE_CHARACTER, Library, address, character, integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from gate.spectra.lapack.library import Library
 
 Matrix: TypeAlias = "NDArray[Any]"
 """Two axes, the first contiguous: an array in Fortran order, or rows and columns cut from one."""
@@ -60,67 +61,63 @@ class Blas:
         """Write ``scale``·left·right, added to ``out`` if ``keep``; a turned factor is transposed."""
         rows, columns = out.shape
         depth = left.shape[0 if turn_left else 1]
-        self._library[f"{self._letter}gemm"](
-            character(b"T" if turn_left else b"N"),
-            character(b"T" if turn_right else b"N"),
-            integer(rows),
-            integer(columns),
-            integer(depth),
+        self._library.call(
+            f"{self._letter}gemm",
+            b"T" if turn_left else b"N",
+            b"T" if turn_right else b"N",
+            rows,
+            columns,
+            depth,
             self._number(scale),
             *_place(left),
             *_place(right),
             self._number(keep),
             *_place(out),
-            ONE_CHARACTER,
-            ONE_CHARACTER,
         )
 
     def multiply_lower(self, symmetric: Matrix, right: Matrix, out: Matrix) -> None:
         """Write symmetric·right."""
         rows, columns = out.shape
-        self._library[f"{self._letter}symm"](
-            character(b"L"),
-            character(b"L"),
-            integer(rows),
-            integer(columns),
+        self._library.call(
+            f"{self._letter}symm",
+            b"L",
+            b"L",
+            rows,
+            columns,
             self._number(1),
             *_place(symmetric),
             *_place(right),
             self._number(0),
             *_place(out),
-            ONE_CHARACTER,
-            ONE_CHARACTER,
         )
 
     def square_lower(self, factor: Matrix, out: Matrix, *, turned: bool) -> None:
         """Add factor·factorᵀ, or factorᵀ·factor if ``turned``."""
-        self._library[f"{self._letter}syrk"](
-            character(b"L"),
-            character(b"T" if turned else b"N"),
-            integer(len(out)),
-            integer(factor.shape[0 if turned else 1]),
+        self._library.call(
+            f"{self._letter}syrk",
+            b"L",
+            b"T" if turned else b"N",
+            len(out),
+            factor.shape[0 if turned else 1],
             self._number(1),
             *_place(factor),
             self._number(1),
             *_place(out),
-            ONE_CHARACTER,
-            ONE_CHARACTER,
         )
 
     def subtract_products_lower(self, left: Matrix, right: Matrix, out: Matrix) -> None:
         """Subtract left·rightᵀ + right·leftᵀ."""
-        self._library[f"{self._letter}syr2k"](
-            character(b"L"),
-            character(b"N"),
-            integer(len(out)),
-            integer(left.shape[1]),
+        self._library.call(
+            f"{self._letter}syr2k",
+            b"L",
+            b"N",
+            len(out),
+            left.shape[1],
             self._number(-1),
             *_place(left),
             *_place(right),
             self._number(1),
             *_place(out),
-            ONE_CHARACTER,
-            ONE_CHARACTER,
         )
 
     def factor(self, panel: Matrix, triangle: Matrix) -> None:
@@ -133,26 +130,22 @@ class Blas:
         gate.errors.ResourceError
             LAPACK refused.
         """
-        info = ctypes.c_int64(0)
-        self._library[f"{self._letter}geqrt3"](
-            integer(panel.shape[0]),
-            integer(panel.shape[1]),
-            *_place(panel),
-            *_place(triangle),
-            ctypes.byref(info),
-        )
-        if info.value != 0:
-            raise ResourceError(f"LAPACK's geqrt3 reports {info.value}")
+        info = self._library.solve(f"{self._letter}geqrt3", *panel.shape, *_place(panel), *_place(triangle))
+        if info:
+            raise ResourceError(f"LAPACK's geqrt3 reports {info}")
 
     def _number(self, value: float) -> Any:
         return ctypes.byref(self._scalar(value))
 
 
-def _place(matrix: Matrix) -> tuple[Any, Any]:
-    """Return address and leading dimension (whose stride says nothing where there is one column)."""
-    return address(matrix), integer(leading(matrix))
+def _place(matrix: Matrix) -> tuple[Matrix, int]:
+    """Return the two arguments that a matrix is."""
+    return matrix, leading(matrix)
 
 
 def leading(matrix: Matrix) -> int:
-    """Return the leading dimension: from the start of one column to the next, in elements."""
+    """Return the leading dimension: from the start of one column to the next, in elements.
+
+    Where there is one column its stride says nothing.
+    """
     return max(matrix.strides[1] // matrix.itemsize, len(matrix), 1)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from gate.spectra.interrupts import signals_put_off
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,7 +24,7 @@ Tile: TypeAlias = Callable[[], None]
 """A piece of work that no other one of its batch waits for."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Batch:
     """Tiles not yet begun, and how many are under way."""
 
@@ -35,7 +37,8 @@ class Crew:
     """The threads of a process that help each other."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._lock = threading.RLock()  # an interrupt leaves it whole, the condition's own methods not
+        self._condition = threading.Condition(self._lock)
         self._batches: list[_Batch] = []
         self._idle = 0
 
@@ -48,27 +51,37 @@ class Crew:
         if len(batch.waiting) == 1:  # nothing to share
             batch.waiting[0]()
             return
-        with self._condition:
-            self._batches.append(batch)
-            if self._idle and len(batch.waiting) > 1:
-                self._condition.notify_all()
-            try:
-                while self._do_one(batch):
-                    pass
+        try:
+            with signals_put_off(), self._lock:
+                self._batches.append(batch)
+                if self._idle:
+                    self._condition.notify_all()
+            more = True
+            while more:
+                with signals_put_off(), self._lock:
+                    more = self._do_one(batch)
+            with self._lock:
                 self._condition.wait_for(lambda: not batch.running)
-            finally:
+            if batch.errors:
+                raise batch.errors[0]
+        finally:
+            with signals_put_off(), self._lock:
                 batch.waiting.clear()
-                self._batches.remove(batch)
-        if batch.errors:
-            raise batch.errors[0]
+                if batch in self._batches:
+                    self._batches.remove(batch)
+
+    def wants_help(self) -> bool:
+        """Tell whether there are tiles that nobody has begun."""
+        with self._lock:
+            return self._first() is not None
 
     def help(self, until: Callable[[], bool]) -> None:
         """Do tiles of others until ``until()`` holds, which :meth:`wake` makes this look at again."""
-        with self._condition:
+        with self._lock:
             self._idle += 1
             try:
                 while not until():
-                    batch = next((batch for batch in self._batches if batch.waiting), None)
+                    batch = self._first()
                     if batch is None:
                         self._condition.wait()
                     else:
@@ -78,8 +91,12 @@ class Crew:
 
     def wake(self) -> None:
         """Let everybody who helps look whether to go on."""
-        with self._condition:
+        with self._lock:
             self._condition.notify_all()
+
+    def _first(self) -> _Batch | None:
+        """Return the first batch that has tiles nobody has begun."""
+        return next((batch for batch in self._batches if batch.waiting), None)
 
     def _do_one(self, batch: _Batch) -> bool:
         """Do a tile outside the lock, which is held before and after; tell whether there was one."""

@@ -17,7 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
 
 _PLACES: Final = (
     ("numpy.libs", "libscipy_openblas64_*"),  # Linux and Windows wheels of numpy 2
@@ -32,8 +31,8 @@ _ROUTINES: Final = (
     *("sytrd", "sytrd_sb2st", "sterf", "stemr", "ormtr", "gesdd"),
 )
 
-ONE_CHARACTER: Final = ctypes.c_size_t(1)
-"""The hidden length Fortran expects for each character argument."""
+_ONE_CHARACTER: Final = ctypes.c_size_t(1)
+"""The hidden length Fortran expects for each character argument, after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +44,31 @@ class Library:
     get_threads: Any
     set_threads: Any
 
-    def __getitem__(self, name: str) -> Any:
-        """Return the routine called ``name``, its precision's letter first: ``dsyrk``."""
-        return self.routines[name]
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call the routine ``name``, its precision's letter first: ``dsyrk``.
+
+        Parameters
+        ----------
+        arguments:
+            In Fortran's order: ``bytes`` for a CHARACTER*1, ``int`` for an INTEGER, an array for its first
+            element, and what :mod:`ctypes` refers to as it is.
+        """
+        lengths = [_ONE_CHARACTER for value in arguments if isinstance(value, bytes)]
+        self.routines[name](*map(_argument, arguments), *lengths)
+
+    def solve(self, name: str, *arguments: Any) -> int:
+        """Call a routine of LAPACK, whose last argument is INFO, and return that; see :meth:`call`."""
+        info = ctypes.c_int64(0)
+        self.call(name, *arguments, ctypes.byref(info))
+        return info.value
 
 
-def integer(value: int) -> Any:
-    """Return a reference to a 64-bit Fortran INTEGER."""
-    return ctypes.byref(ctypes.c_int64(value))
-
-
-def character(value: bytes) -> Any:
-    """Return a Fortran CHARACTER*1."""
-    return ctypes.c_char_p(value)
-
-
-def address(array: NDArray[Any]) -> Any:
-    """Return the address of an array's first element; the caller keeps the array alive."""
-    return ctypes.c_void_p(array.ctypes.data)
+def _argument(value: Any) -> Any:
+    if isinstance(value, int):
+        return ctypes.byref(ctypes.c_int64(value))
+    if isinstance(value, np.ndarray):
+        return ctypes.c_void_p(value.ctypes.data)
+    return value
 
 
 def find() -> Library | None:

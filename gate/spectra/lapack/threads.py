@@ -27,7 +27,8 @@ class BlasThreads:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._condition = threading.Condition()
+        self._lock = threading.RLock()  # an interrupt leaves it whole, the condition's own methods not
+        self._condition = threading.Condition(self._lock)
         self._inside = 0
         self._waiting = 0
         self._alone = False
@@ -46,7 +47,7 @@ class BlasThreads:
 
     def enter(self) -> None:
         """Come in beside others; the first sets the number of threads."""
-        with self._condition:
+        with self._lock:
             self._condition.wait_for(lambda: not self._alone and not self._waiting)
             if self._inside == 0:
                 self._before = self._backend.threads()
@@ -56,7 +57,7 @@ class BlasThreads:
 
     def leave(self) -> None:
         """Go; the last one restores the number of threads."""
-        with self._condition:
+        with self._lock:
             self._inside -= 1
             if self._inside == 0:
                 if self._before != 1:
@@ -66,19 +67,25 @@ class BlasThreads:
     @contextmanager
     def all(self) -> Iterator[None]:
         """Run on as many BLAS threads as the process was given, alone."""
-        with self._condition:
+        with self._lock:
             self._waiting += 1
             try:
                 self._condition.wait_for(lambda: not self._alone and self._inside == 0)
+                self._alone = True
             finally:
                 self._waiting -= 1
-            self._alone = True
+                self._condition.notify_all()
         try:
             yield
         finally:
-            with self._condition:
+            with self._lock:
                 self._alone = False
                 self._condition.notify_all()
+
+    def restore(self) -> None:
+        """Give BLAS its threads back, in the child of a fork that has none of the threads inside."""
+        if self._inside and self._before != 1:
+            self._backend.set_threads(self._before)
 
 
 class _One:

@@ -95,3 +95,25 @@ def test_two_batches_at_a_time() -> None:
         for owner in owners:
             owner.join(20)
     assert sums == {"a": 600, "b": 600}
+
+
+def test_help_is_wanted_while_nobody_has_begun_a_tile() -> None:
+    crew = Crew()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        assert go_on.wait(5)
+
+    owner = threading.Thread(target=crew.run, args=([first, first],))
+    assert not crew.wants_help()
+    owner.start()
+    assert begun.wait(5)
+    assert crew.wants_help()
+    with helpers(crew, 1):
+        while crew.wants_help():
+            time.sleep(0.001)
+        go_on.set()
+        owner.join(5)
+    assert not owner.is_alive()
+    assert not crew.wants_help()

@@ -12,6 +12,7 @@ import pytest
 from gate.errors import ResourceError
 from gate.spectra import lapack
 from gate.spectra.lapack import OpenBlas, Portable, library
+from gate.spectra.lapack import openblas as openblas_module
 from gate.spectra.lapack.threads import LARGE, BlasThreads
 from tests.spectra.layers import gaussian
 
@@ -76,6 +77,20 @@ def test_gram_of_a_strided_view_in_many_panels(monkeypatch: pytest.MonkeyPatch) 
     for view in (matrix, matrix.T):
         expected = matrix.astype(np.float64).T @ matrix.astype(np.float64)
         np.testing.assert_allclose(np.tril(openblas().gram(view, np.float64)), np.tril(expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 64, 255, 256, 257, 384, 385, 512, 768, 1024, 1153, 4096, 30522])
+def test_panels_of_a_tall_matrix_are_of_one_height(rows: int) -> None:
+    height = openblas_module._panel_rows(rows)
+    count = -(-rows // height)
+    assert height <= 384
+    assert height % 256  # BLAS takes longer over those
+    assert count * height - rows < 8 * count  # no panel of a few rows is left over
+    matrix = gaussian(rows, 3).astype(np.float32)
+    expected = matrix.astype(np.float64).T @ matrix.astype(np.float64)
+    if rows >= 3:
+        found = np.tril(openblas().gram(matrix, np.float64))
+        np.testing.assert_allclose(found, np.tril(expected), rtol=1e-9, atol=1e-9)
 
 
 def test_gram_of_bytes_that_are_swapped_or_lie_askew() -> None:
