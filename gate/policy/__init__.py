@@ -16,6 +16,7 @@ from gate.policy.judge import error_verdict, judge, nothing_verdict, sentence
 from gate.policy.load import PACKAGED, load_policies, load_policy, packaged_policy, parse_policy, policy_path
 from gate.policy.matching import governing, governs
 from gate.policy.metrics import needed_groups
+from gate.policy.nothing import without_weights
 from gate.policy.outcome import exit_code, worst
 from gate.policy.problems import InvalidPolicyError, Problem
 from gate.policy.rules import Policy, Rule
@@ -45,5 +46,6 @@ __all__ = [
     "policy_path",
     "sentence",
     "waiver_payload",
+    "without_weights",
     "worst",
 ]

@@ -240,7 +240,9 @@ class PolicyDocument(StrictModel):
     coverage: CoverageDocument = Field(default_factory=CoverageDocument)  # type: ignore[arg-type]
     on_error: Literal["block", "warn"] = Field("block", description="What a model that cannot be read means.")
     when_nothing_to_measure: Choice = Field(
-        "block", description="What a model without a weight matrix (gradient boosting, say) means."
+        "block",
+        description="What a model without a weight matrix (gradient boosting, say) means; rules about its "
+        "files and its run (`file.*`, `run.*`) are judged all the same, and the worst counts.",
     )
     mode: Literal["enforce", "audit"] = Field(
         "enforce", description="`audit` decides and records, and refuses nothing."

@@ -150,7 +150,8 @@ class Verdict:
     """The judgment of one model under every policy that governs it.
 
     ``analysis`` is None only when the model could not be read (outcome ``error``, or what the
-    policies' ``on_error`` makes of it); ``error`` then says why and ``uri`` which model it was.
+    policies' ``on_error`` makes of it) or holds nothing to measure (then ``rules`` are there all the
+    same); ``error`` then says why and ``uri`` which model it was.
     ``baseline_model`` holds the model metrics (field names of ``ModelSummary``) of the baseline that
     was compared with, and ``baseline_alpha`` its alpha per layer name; both empty where there was none.
     ``history`` holds the earlier versions of a registered model, oldest first.  ``waivers`` are all

@@ -12,7 +12,9 @@ from gate.policy.interface import Baseline, PolicyResult, Verdict
 from gate.policy.kinds.interface import Evidence
 from gate.policy.kinds.results import asked, result
 from gate.policy.lookup import Baselines, Found
-from gate.policy.outcome import CHOICES, EFFECTS, milder, worst
+from gate.policy.metrics import layer_value, model_value
+from gate.policy.nothing import without_weights
+from gate.policy.outcome import CHOICES, EFFECTS, WITHOUT_WEIGHTS, milder, worst
 from gate.policy.rules import POLICY_BASELINE
 from gate.policy.waivers.use import Waivers
 from gate.policy.words import number
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gate.policy.rules import Policy, Rule
 
 _SPECTRAL = frozenset({"layer", "model"})
+_NEEDS_NO_WEIGHTS = frozenset({"file", "run"})
 
 
 def no_baseline(spec: str) -> Baseline:
@@ -141,6 +144,35 @@ class _Judgment:
             effect.rule for effect in effects
         )
 
+    def run_without_weights(
+        self, error: str, known: frozenset[str]
+    ) -> tuple[PolicyResult, tuple[RuleResult, ...]]:
+        """Return the decision on a model with nothing to measure; ``known`` are the findings there are."""
+        choice = self.policy.when_nothing_to_measure
+        effects = [self._waived(self._rule_without_weights(rule, known)) for rule in self.policy.rules]
+        outcomes = [effect.outcome for effect in effects if effect.outcome is not None]
+        notes = [f"{printable(error, 500)}; when_nothing_to_measure is {choice}"]
+        notes += dict.fromkeys(effect.note for effect in effects if effect.note)
+        outcome = worst([WITHOUT_WEIGHTS[choice], *outcomes])
+        return _decision(self.policy, self.analysis.engine.convention, outcome, notes), tuple(
+            effect.rule for effect in effects
+        )
+
+    def _rule_without_weights(self, rule: Rule, known: frozenset[str]) -> _Effect:
+        level = rule.metric.level
+        if level not in _NEEDS_NO_WEIGHTS:
+            said = result(
+                rule, self.policy.name, "not_applicable", f"there is nothing to measure: {asked(rule)}"
+            )
+            return _Effect(said, None)
+        if level == "file" and rule.metric.field not in known:
+            why = f"nobody could look into the model's files: {asked(rule)}"
+            return self._effect(result(rule, self.policy.name, "inconclusive", why))
+        if level == "file" and not rule.operator.compares:  # what is known needs no baseline pulled
+            evidence = Evidence(self.policy.name, self.analysis, self.run_metrics)
+            return self._effect(rule.operator.evaluate(rule, evidence))
+        return self._rule(rule)
+
     def _uncovered(self) -> str:
         coverage, least = self.analysis.coverage, self.policy.min_parameters
         return (
@@ -160,7 +192,10 @@ class _Judgment:
         said = rule.operator.evaluate(
             rule, Evidence(self.policy.name, self.analysis, self.run_metrics, reference)
         )
-        said = _with_caution(rule, said, reference)
+        said = _with_groups(rule, said, self.analysis, reference)
+        return self._effect(_with_caution(rule, said, reference))
+
+    def _effect(self, said: RuleResult) -> _Effect:
         if said.outcome == "not_applicable":
             return _Effect(said, None)
         outcome = EFFECTS.get((said.outcome, said.severity), "passed")
@@ -190,6 +225,28 @@ class _Judgment:
         outcome: RuleOutcome = "failed" if choice == "block" else "not_applicable"
         said = result(rule, self.policy.name, outcome, f"{note}: {asked(rule)}")
         return _Effect(said, milder(CHOICES[choice], EFFECTS["failed", rule.severity]), note)
+
+
+def _with_groups(rule: Rule, said: RuleResult, analysis: Analysis, reference: Reference | None) -> RuleResult:
+    """Say beside what could not hold that an analysis made before lacks the group of metrics it needs."""
+    group = rule.metric.group
+    if group is None or said.outcome not in {"failed", "inconclusive"}:
+        return said
+    compared = reference.analysis if reference is not None and rule.operator.compares else None
+    for name, made in (("the analysis", analysis), ("the baseline's analysis", compared)):
+        if made is None or _has_figure(rule, made):
+            continue
+        groups = made.engine.settings.get("groups")
+        if isinstance(groups, list) and group not in groups:
+            lacks = f"{name} was made without the group of metrics {group!r}: analyze with full=True (--full)"
+            return replace(said, message=f"{said.message}; {lacks}")
+    return said
+
+
+def _has_figure(rule: Rule, analysis: Analysis) -> bool:
+    if rule.metric.level == "layer":
+        return any(layer_value(rule.metric, row) is not None for row in analysis.layers)
+    return model_value(rule.metric, analysis, {}) is not None
 
 
 def _with_caution(rule: Rule, said: RuleResult, reference: Reference | None) -> RuleResult:
@@ -231,7 +288,17 @@ def error_verdict(
         )
         for policy in policies
     ]
-    return _unjudged(decided, error, "error", uri, waivers)
+    # There is nothing that a waiver could cover, and it is said of each.
+    return Verdict(
+        worst(policy.outcome for policy in decided) if decided else "error",
+        tuple(decided),
+        (),
+        (),
+        analysis=None,
+        error=error,
+        uri=uri,
+        waivers=(waivers or no_waivers()).results(None),
+    )
 
 
 def nothing_verdict(
@@ -241,41 +308,51 @@ def nothing_verdict(
     uri: str | None = None,
     convention: str = "gate-1",
     waivers: Waivers | None = None,
+    unsafe_globals: tuple[str, ...] | None = None,
+    digest: str | None = None,
+    resolve: Callable[[str], Baseline] = no_baseline,
+    run_metrics: Mapping[str, float] | None = None,
+    baselines: Sequence[str] | None = None,
 ) -> Verdict:
-    """Return the verdict on a model without a weight matrix, as ``when_nothing_to_measure`` says.
+    """Return the verdict on a model without a weight matrix.
 
-    ``block`` leaves it ``inconclusive`` (exit 4): nothing was evaluated, so nothing is known to be
-    wrong; it refuses a promotion all the same.
+    The rules that need no weights, those about its files and its run, are judged all the same; the
+    outcome of a policy is the worst of theirs and what ``when_nothing_to_measure`` says.  ``block``
+    leaves it ``inconclusive`` (exit 4) where no rule refuses: nothing was evaluated, so nothing is
+    known to be wrong; it refuses a promotion all the same.
+
+    Parameters
+    ----------
+    policies, resolve, run_metrics, baselines, waivers:
+        As for :func:`judge`.
+    error:
+        Why there is nothing to measure.
+    uri, digest:
+        Of the model; None where it is not known.
+    convention:
+        The name of the one that would have been used.
+    unsafe_globals:
+        What loading the model would import; None where nobody looked, which leaves rules about its
+        files inconclusive.
     """
-    outcomes: dict[str, Outcome] = {"pass": "passed", "warn": "warned", "block": "inconclusive"}
-    decided = [
-        _decision(
-            policy,
-            convention,
-            outcomes[policy.when_nothing_to_measure],
-            [f"{printable(error, 500)}; when_nothing_to_measure is {policy.when_nothing_to_measure}"],
-        )
+    candidate = without_weights(uri or "", convention, unsafe_globals or (), digest or "")
+    known = frozenset({"unsafe_globals"}) if unsafe_globals is not None else frozenset[str]()
+    lookup = Baselines(candidate, resolve)
+    metrics = dict(run_metrics or {})
+    excused = waivers or no_waivers()
+    judged = [
+        _Judgment(policy, candidate, metrics, lookup, baselines, excused).run_without_weights(error, known)
         for policy in policies
     ]
-    return _unjudged(decided, error, "inconclusive", uri, waivers)
-
-
-def _unjudged(
-    decided: Sequence[PolicyResult],
-    error: str,
-    unruled: Outcome,
-    uri: str | None,
-    waivers: Waivers | None,
-) -> Verdict:
-    """Return a verdict without rules: there is nothing that a waiver could cover, and it is said of each."""
-    outcome = worst(policy.outcome for policy in decided) if decided else unruled
     return Verdict(
-        outcome,
-        tuple(decided),
-        (),
-        (),
+        worst(policy.outcome for policy, _ in judged),
+        tuple(policy for policy, _ in judged),
+        tuple(lookup.results.values()),
+        tuple(rule for _, rules in judged for rule in rules),
         analysis=None,
         error=error,
+        run_metrics=metrics,
         uri=uri,
-        waivers=(waivers or no_waivers()).results(None),
+        waivers=excused.results(digest),
+        waived_until=excused.until,
     )

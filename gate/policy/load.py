@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gate.errors import Location
 from gate.policy.problems import InvalidPolicyError, Problem, did_you_mean
 from gate.policy.rules import BaselineUse, Match, Policy
+from gate.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +34,19 @@ def load_policy(path: Path | str) -> Policy:
     """
     from gate.policy.source import read_text  # noqa: PLC0415 - see the module's docstring
 
+    if not Path(path).exists():
+        raise _no_such_file(str(path))
     return parse_policy(read_text(Path(path)), str(path))
+
+
+def _no_such_file(name: str) -> InvalidPolicyError:
+    packaged = f"name a YAML file, or a packaged policy: {', '.join(PACKAGED)}"
+    fix = did_you_mean(_without_suffix(name), PACKAGED) or packaged
+    return InvalidPolicyError([Problem(Location(name), f"the file does not exist: {printable(name)}", fix)])
+
+
+def _without_suffix(name: str) -> str:
+    return name.removesuffix(".yaml")
 
 
 def load_policies(paths: Iterable[Path | str]) -> tuple[Policy, ...]:
@@ -89,12 +102,15 @@ def packaged_policy(name: str = "default") -> Path:
 def policy_path(name: Path | str) -> Path:
     """Return the file that ``name`` means: a path, or a packaged policy where no such file exists.
 
+    A packaged policy may be named with ``.yaml``, as the output names it.
+
     Raises
     ------
     gate.errors.PolicyError
         The installation lacks that packaged policy.
     """
-    return packaged_policy(str(name)) if str(name) in PACKAGED and not Path(name).exists() else Path(name)
+    packaged = _without_suffix(str(name))
+    return packaged_policy(packaged) if packaged in PACKAGED and not Path(name).exists() else Path(name)
 
 
 def parse_policy(text: str, file: str = "<policy>") -> Policy:

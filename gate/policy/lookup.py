@@ -43,7 +43,7 @@ class Baselines:
     _partial: dict[str, Reference] = field(default_factory=dict)
 
     def find(self, specs: Iterable[str], *, spectral: bool, partial: bool = False) -> Found:
-        """Try ``specs`` in order.
+        """Try ``specs`` in order; ``none`` ends the list.
 
         For spectra the first comparable one is preferred to an earlier one that is not, and with
         ``partial`` the first that has enough in common comes after these; figures of the run, the file
@@ -51,7 +51,7 @@ class Baselines:
         """
         tried: list[str] = []
         unlike: Reference | None = None
-        known = list(specs)
+        known = _up_to_nothing(specs)
         for spec in known:
             reference = self._look_up(spec)
             if reference is not None and (reference.pairing is not None or not spectral):
@@ -120,3 +120,9 @@ class Baselines:
         if pairing is not None:
             return change_between(self.analysis, other, pairing)
         return None if same_layout(self.analysis, other) else "architecture"
+
+
+def _up_to_nothing(specs: Iterable[str]) -> list[str]:
+    """Return the specifications up to the first ``none``: who asks for nothing means what follows, too."""
+    known = list(specs)
+    return known[: known.index(NOTHING) + 1] if NOTHING in known else known

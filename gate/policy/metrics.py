@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -192,4 +193,7 @@ def model_items(metric: RuleMetric, analysis: Analysis) -> tuple[str, ...]:
 
 
 def _finite(value: Value) -> Value:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """Return None for what is no finite number; MLflow's databases hold infinities as the largest float."""
+    if not isinstance(value, float):
+        return value
+    return value if math.isfinite(value) and abs(value) < sys.float_info.max else None

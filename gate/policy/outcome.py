@@ -27,6 +27,13 @@ EFFECTS: Final[Mapping[tuple[RuleOutcome, Severity], Outcome]] = {
 
 CHOICES: Final[Mapping[Choice, Outcome]] = {"pass": "passed", "warn": "warned", "block": "blocked"}
 
+WITHOUT_WEIGHTS: Final[Mapping[Choice, Outcome]] = {
+    "pass": "passed",
+    "warn": "warned",
+    "block": "inconclusive",
+}
+"""What ``when_nothing_to_measure`` says of a model: to block it is not to know that anything is wrong."""
+
 EXIT_CODES: Final[Mapping[Outcome, ExitCode]] = {
     "error": ExitCode.FAILED,
     "blocked": ExitCode.BLOCKED,

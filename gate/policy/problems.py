@@ -28,7 +28,9 @@ class Problem:
 
 
 class InvalidPolicyError(PolicyError):
-    """A policy file with one or more mistakes, in the order of their lines (exit 2).
+    """A file of policies, waivers or cases with one or more mistakes, in the order of their lines (exit 2).
+
+    Its message tells the first; ``problems`` holds all, and the commands print them.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class InvalidPolicyError(PolicyError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = in_order(problems)
         first, others = self.problems[0], len(self.problems) - 1
-        more = f" (and {others} more: `gate policy validate` lists them all)" if others else ""
+        more = f" (and {others} more mistake{'' if others == 1 else 's'})" if others else ""
         super().__init__(f"{first.message}{more}", hint=first.fix, location=first.location)
 
 

@@ -52,7 +52,11 @@ _SEMANTICS: Final = """\
 - `allow` forgives up to a share or a number of layers, or of their parameters.
 - A rule that no layer matches is `not_applicable`. One whose layers have no value at all is `inconclusive`. A
   policy whose rules all were not applicable is `inconclusive`.
-- A figure of the model that does not exist, or is not finite, is `inconclusive`; it fails where the
+- A model without a weight matrix is judged by its `file.*` and `run.*` rules and by
+  `when_nothing_to_measure`, and the worst counts; a `file.*` rule about something that could not be looked
+  into is `inconclusive`.
+- A figure of the model that does not exist, or is not finite, is `inconclusive` (MLflow stores an infinite
+  run metric as the largest float: that is not finite either); it fails where the
   baseline had it.
 
 ## How two versions are compared

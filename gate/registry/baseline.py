@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from gate.errors import UsageError
 from gate.registry.decision import current_decision
-from gate.registry.failures import MissingError
+from gate.registry.failures import MissingError, registry_errors
 from gate.registry.resolve import READY, ResolvedSource, all_versions, resolve, resolve_version
-from gate.registry.source import AliasSource, PathSource, VersionSource, checked_alias, parse_source
+from gate.registry.source import (
+    AliasSource,
+    LatestSource,
+    PathSource,
+    VersionSource,
+    checked_alias,
+    parse_source,
+)
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -38,7 +45,11 @@ class BaselineChoice:
 def choose_baseline(
     specs: Sequence[str], candidate: ResolvedSource, connection: Connection | None
 ) -> BaselineChoice:
-    """Return the first baseline of ``specs`` that exists and is not the candidate itself.
+    """Return the first baseline of ``specs`` that exists; ``none`` ends the list.
+
+    A name that moves (an alias, ``previous``, ``latest``) and is the candidate itself now is passed over:
+    it was to find another version.  One that is written out (``version:N``, any other source) is taken at
+    its word, and a model differs from itself by nothing.
 
     A version, alias or run that does not exist is no mistake (a first version has no champion);
     the next spec is tried, and the policy's ``when_missing`` decides in the end.  A path that does
@@ -74,12 +85,55 @@ def _find(
     if not isinstance(source, PathSource) and connection is None:
         return None, "no registry is configured"
     try:
-        found = resolve(source, connection)
+        found = (
+            _folded(source, connection) if isinstance(source, AliasSource) else resolve(source, connection)
+        )
     except MissingError as error:
         return None, f"there is none ({error.message})"
-    if found.uri == candidate.uri:
-        return None, "is the version being checked"
-    return found, found.note or f"is {printable(found.uri)}"
+    return _unless_itself(source, found, candidate)
+
+
+def _unless_itself(
+    source: Source, found: ResolvedSource, candidate: ResolvedSource
+) -> tuple[ResolvedSource | None, str]:
+    """Pass over a name that moves and is the candidate now: whoever is the latest would always pass."""
+    if found.uri != candidate.uri:
+        return found, found.note or f"is {printable(found.uri)}"
+    if isinstance(source, AliasSource | LatestSource):
+        return None, "is the version being checked, which is not compared with itself"
+    return found, "is what is checked itself"
+
+
+def _folded(source: AliasSource, connection: Connection | None) -> ResolvedSource:
+    """Look an alias up as it is written, else in whatever case it was set: enforcement folds case too."""
+    try:
+        return resolve(source, connection)
+    except MissingError:
+        alias = None if connection is None else _in_other_case(source, connection)
+        if alias is None:
+            raise
+    return resolve(AliasSource(source.name, alias), connection)
+
+
+def _in_other_case(source: AliasSource, connection: Connection) -> str | None:
+    """Return the alias that differs from the one asked for by case alone, None where there is none.
+
+    Raises
+    ------
+    gate.errors.UsageError
+        Several do and name different versions: counting them as missing would let a comparison be
+        switched off by setting one more.
+    """
+    with registry_errors(f"look up {printable(source.name)}", connection.registry_uri):
+        aliases = connection.client.get_registered_model(source.name).aliases
+    alike = [str(alias) for alias in aliases if str(alias).casefold() == source.alias.casefold()]
+    if len({str(aliases[alias]) for alias in alike}) > 1:
+        names = ", ".join(printable(alias) for alias in sorted(alike))
+        raise UsageError(
+            f"{printable(source.uri)} may be any of {names}, which differ by case alone",
+            hint="Delete the aliases that are not meant, or name one as it is written.",
+        )
+    return min(alike, default=None)
 
 
 def _source_of(spec: str, candidate: ResolvedSource) -> Source | None:

@@ -1,9 +1,10 @@
 """A resolved source becomes files on this machine, and a digest of everything it consists of.
 
 On disk, and in an artifact store on disk, the files are read where they are.  From anywhere else
-only weight files and ``MLmodel`` are kept, in a temporary folder that goes away again whatever
-happens; every other file (code, pickles, environments) is downloaded, hashed and deleted, one at a
-time, so that the digest covers what somebody would load.
+only weight files, ``MLmodel``, what it names and pickles are kept, in a temporary folder that goes
+away again whatever happens; every other file (code, environments) is downloaded, hashed, looked at and
+deleted, one at a time, so that the digest covers what somebody would load and a pickle is found whatever
+it is called.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from gate.analysis.manifest import folder_manifest, hash_file, list_files, manifest_digest
@@ -146,25 +147,29 @@ def _pulled(
     resolved: ResolvedSource, artifact: RemoteArtifact, folder: Path, progress: Progress | None
 ) -> LocalModel:
     kept = _files_to_keep(artifact)
+    named = frozenset[str]()
     _check_disk(artifact, kept, folder)
     keep, scratch = folder / "model", folder / "scratch"
     total = sum(file.size or 0 for file in artifact.files)
     done = 0
-    hashed = []
-    for file in artifact.files:
-        target = keep if file.path in kept else scratch
+    hashed = {}
+    for file in sorted(artifact.files, key=lambda file: file.path != DESCRIPTION_FILE):
+        target = keep if file.path in kept or _is_named(file.path, named) else scratch
         target.mkdir(exist_ok=True)
         with _disk_full_named(folder), _watched(target, done, total, progress):
             local = artifact.fetch(file, target)
-        hashed.append(hash_file(local, file.path))
-        done += hashed[-1].size
+        hashed[file.path] = hash_file(local, file.path)
+        done += hashed[file.path].size
         if progress is not None:
             progress(done, total)
+        if file.path == DESCRIPTION_FILE:
+            named = _named_files(local)
         if target is scratch:
+            _keep_pickle(local, scratch, keep)
             shutil.rmtree(scratch)
     keep.mkdir(exist_ok=True)
     root = keep / artifact.base
-    files = tuple(hashed)
+    files = tuple(hashed[file.path] for file in artifact.files)
     path = root / files[0].path if artifact.single else root
     return LocalModel(resolved.uri, path, root, files, manifest_digest(files))
 
@@ -176,6 +181,29 @@ def _files_to_keep(artifact: RemoteArtifact) -> frozenset[str]:
 
     listing = [(file.path, file.size or 0) for file in artifact.files]
     return frozenset(weight_files(listing)) | {DESCRIPTION_FILE}
+
+
+def _named_files(description: Path) -> frozenset[str]:
+    from gate.weights import named_files  # noqa: PLC0415 - keeps `gate --help` fast
+
+    try:
+        return named_files(description)
+    except ModelError:
+        return frozenset()  # reading the model says what is wrong with it
+
+
+def _is_named(path: str, named: frozenset[str]) -> bool:
+    return any(place.as_posix() in named for place in (PurePosixPath(path), *PurePosixPath(path).parents))
+
+
+def _keep_pickle(local: Path, scratch: Path, keep: Path) -> None:
+    """Move a file that begins like a pickle to the files that are read: its globals are reported."""
+    from gate.weights import begins_like_pickle  # noqa: PLC0415 - keeps `gate --help` fast
+
+    if begins_like_pickle(local):
+        target = keep / local.relative_to(scratch)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(local, target)
 
 
 def _check_disk(artifact: RemoteArtifact, kept: frozenset[str], folder: Path) -> None:

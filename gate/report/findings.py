@@ -139,8 +139,10 @@ def _of_policies(verdict: Verdict) -> Iterator[_Complaint]:
             told = policy.outcome == "passed" or any(rule.outcome in _COMPLAINS for rule in rules)
         if not told:
             yield _of_policy(verdict, policy)
-    if not verdict.policies and verdict.outcome != "passed":
+    said = outline.unexplained(verdict)
+    if said is None and not verdict.policies and verdict.outcome != "passed":
         said = printable(verdict.error or "no policy decided", LONGEST_MESSAGE)
+    if said is not None:
         yield _Complaint("gate", POLICY_RULE, "error", said, None, None)
 
 

@@ -41,7 +41,7 @@ class JunitFormat:
         document: Any = JUnitXml("gate")  # Any: half of its methods are untyped
         for policy in verdict.policies:
             document.add_testsuite(_suite(policy, verdict))
-        if not verdict.policies:
+        if not verdict.policies or outline.unexplained(verdict):
             document.add_testsuite(_bare_suite(verdict))
         document.update_statistics()
         written: bytes = document.tostring()
@@ -116,13 +116,13 @@ def _policy_case(policy: PolicyResult, error: str | None) -> TestCase:
 
 
 def _bare_suite(verdict: Verdict) -> TestSuite:
-    """Return the suite of a verdict that no policy took part in."""
+    """Return the suite of a verdict that no policy took part in, or whose refusal none of them explains."""
     from junitparser import Error, TestCase, TestSuite  # noqa: PLC0415 - as above
 
     suite = TestSuite("gate")
     case = TestCase("model", classname="gate")
-    if verdict.outcome in outline.REFUSING:
-        case.result = [Error(printable(verdict.error or "no policy decided", 600), verdict.outcome)]
+    if said := outline.unexplained(verdict):
+        case.result = [Error(said, verdict.outcome)]
     suite.add_testcase(case)
     return suite
 

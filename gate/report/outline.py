@@ -136,6 +136,18 @@ def only_audited(verdict: Verdict) -> bool:
     )
 
 
+def unexplained(verdict: Verdict) -> str | None:
+    """Say that a verdict refuses though none of its policies does; None where one does, or it does not.
+
+    So does a saved verdict whose outcome this version does not know: it counts as blocked.
+    """
+    if verdict.outcome not in REFUSING or any(policy.outcome in REFUSING for policy in verdict.policies):
+        return None
+    if not verdict.policies:
+        return printable(verdict.error or "no policy decided", 600)
+    return printable(verdict.error or "the verdict refuses the model for a reason that no policy gives", 600)
+
+
 def subject(verdict: Verdict) -> str:
     """Name what was judged."""
     uri = verdict.analysis.source.uri if verdict.analysis else verdict.uri

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gate.cli.main import run
+from gate.errors import PolicyError
 from gate.policy import load_policy, packaged_policy, policy_digest
 from gate.policy.reference import reference
 
@@ -42,6 +43,34 @@ def test_a_local_file_goes_before_a_packaged_name(
     Path("default").write_text(BAD)
     assert run(["policy", "validate", "default"]) == 2
     assert "default:4:37" in capsys.readouterr().err
+
+
+def test_a_packaged_policy_may_be_named_as_its_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["policy", "explain", "strict"]) == 0
+    explained = capsys.readouterr().out
+    assert run(["policy", "explain", "strict.yaml"]) == 0
+    assert capsys.readouterr().out == explained
+    Path("strict.yaml").write_text(BAD)
+    assert run(["policy", "explain", "strict.yaml"]) == 2
+
+
+@pytest.mark.parametrize(("name", "fix"), [
+    ("defualt", "did you mean 'default'?"), ("stict.yaml", "did you mean 'strict'?"),
+    ("production.yaml", "name a YAML file, or a packaged policy: default, strict, llm"),
+])  # fmt: skip
+def test_a_policy_that_is_not_there_is_named_with_what_is(
+    name: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["policy", "explain", name]) == 2
+    assert fix in capsys.readouterr().err
+    with pytest.raises(PolicyError) as caught:
+        load_policy(name)
+    assert name in caught.value.message
+    assert fix == caught.value.hint
 
 
 def test_schema_is_json_or_markdown_on_stdout_or_in_a_file(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields, replace
 from typing import Any, get_args
 
@@ -21,9 +22,10 @@ from gate.policy import (
     nothing_verdict,
     packaged_policy,
     sentence,
+    without_weights,
     worst,
 )
-from gate.policy.interface import OUTCOMES_WORST_FIRST, Outcome, PolicyResult, Verdict
+from gate.policy.interface import OUTCOMES_WORST_FIRST, Baseline, Outcome, PolicyResult, Verdict
 from gate.policy.rules import Choice
 from gate.spectra.interface import LayerMetrics, ModelSummary
 from tests.policy.build import alphas, analysis, old, policy, resolver, row, rule_of, verdict_of
@@ -44,6 +46,7 @@ GOOD, BAD = analysis(*alphas(3.0)), analysis(*alphas(9.0))
     ("metric: model.layers, at_least: 3", "failed"), ("metric: run.metrics.val_accuracy, at_least: 0.9", "passed"),
     ("metric: run.metrics.val_accuracy, at_least: 0.96", "failed"), ("metric: run.metrics.other, at_least: 0", "inconclusive"),
     ("metric: run.metrics.nan, at_most: 1", "inconclusive"), ("metric: run.metrics.nan, not_in: [1]", "inconclusive"),
+    ("metric: run.metrics.minus_inf, at_most: 5", "inconclusive"), ("metric: run.metrics.plus_inf, at_least: 5", "inconclusive"),
     ("metric: model.mp_soft_rank, at_most: 1", "inconclusive"),
 ])  # fmt: skip
 def test_figures_of_the_model_file_coverage_and_run(rule: str, outcome: str) -> None:
@@ -52,7 +55,9 @@ def test_figures_of_the_model_file_coverage_and_run(rule: str, outcome: str) -> 
         file=FileFindings(("os.system", "nt.system"), 7, ("a.zip",)),
         coverage=Coverage(400, 300, 4, 3, ()),
     )
-    said = rule_of(candidate, rule, run_metrics={"val_accuracy": 0.95, "nan": float("nan")})
+    # MLflow's databases hold an infinity as the largest float.
+    stored = {"minus_inf": -sys.float_info.max, "plus_inf": sys.float_info.max}
+    said = rule_of(candidate, rule, run_metrics={"val_accuracy": 0.95, "nan": float("nan"), **stored})
     assert said.outcome == outcome
 
 
@@ -257,6 +262,69 @@ def test_when_nothing_to_measure(choice: str, outcome: str, code: int) -> None:
     result = nothing_verdict([policy(ALPHA, head=f"when_nothing_to_measure: {choice}")], "no weights")
     assert (result.outcome, exit_code(result)) == (outcome, code)
     assert f"when_nothing_to_measure is {choice}" in result.policies[0].message
+
+
+GLOBALS = "metric: file.unsafe_globals, at_most: 0"
+LOSS = "metric: run.metrics.loss, at_most: 5"
+
+
+def empty(*rules: str, head: str = "", **options: Any) -> Verdict:
+    return nothing_verdict([policy(*rules, head=head)], "no weights", **options)
+
+
+@pytest.mark.parametrize("choice", ["block", "warn", "pass"])
+@pytest.mark.parametrize(("rule", "options", "said", "worst_of"), [
+    (GLOBALS, {"unsafe_globals": ("os.system",)}, "failed", "blocked"),
+    (GLOBALS, {"unsafe_globals": None}, "inconclusive", "inconclusive"),
+    (GLOBALS, {"unsafe_globals": ()}, "passed", "passed"),
+    ("metric: file.nested_archives, at_most: 0", {"unsafe_globals": ()}, "inconclusive", "inconclusive"),
+    (f"{GLOBALS}, severity: warn", {"unsafe_globals": ("os.system",)}, "failed", "warned"),
+    (LOSS, {"run_metrics": {"loss": 9.0}}, "failed", "blocked"), (LOSS, {"run_metrics": {"loss": 4.0}}, "passed", "passed"),
+    (LOSS, {}, "inconclusive", "inconclusive"), (ALPHA, {}, "not_applicable", "passed"),
+    ("metric: model.layers, at_least: 1", {}, "not_applicable", "passed"), ("metric: coverage.share, at_least: 0.9", {}, "not_applicable", "passed"),
+])  # fmt: skip
+def test_what_needs_no_weights_is_judged_without_any(
+    choice: str, rule: str, options: dict[str, Any], said: str, worst_of: Outcome
+) -> None:
+    result = empty(rule, head=f"when_nothing_to_measure: {choice}", **options)
+    by_key: dict[str, Outcome] = {"block": "inconclusive", "warn": "warned", "pass": "passed"}
+    assert [found.outcome for found in result.rules] == [said]
+    assert result.outcome == result.policies[0].outcome == worst([by_key[choice], worst_of])
+    assert result.analysis is None
+
+
+def test_a_refusal_of_a_model_without_weights_names_rule_and_finding() -> None:
+    result = empty(
+        GLOBALS, ALPHA, head="when_nothing_to_measure: pass", unsafe_globals=("os.system",), uri="models:/m/1"
+    )
+    assert exit_code(result) == ExitCode.BLOCKED
+    assert "os.system" in result.rules[0].message
+    assert "os.system" in result.policies[0].message
+    audited = empty(GLOBALS, head="mode: audit\nwhen_nothing_to_measure: pass", unsafe_globals=("os.system",))
+    assert (audited.outcome, exit_code(audited)) == ("blocked", ExitCode.PASSED)
+
+
+def test_no_baseline_is_looked_up_for_what_needs_none() -> None:
+    def resolve(spec: str) -> Baseline:
+        raise AssertionError(spec)
+
+    assert empty(GLOBALS, ALPHA, AGAINST, unsafe_globals=(), resolve=resolve).baselines == ()
+
+
+def test_runs_of_models_without_weights_are_compared() -> None:
+    rule = "metric: run.metrics.acc, against: baseline, max_decrease: {absolute: 0.01}"
+    champion = Baseline(
+        "alias:champion", "models:/m/1", without_weights("models:/m/1", "gate-1"), "", {"acc": 0.9}
+    )
+
+    def resolve(spec: str) -> Baseline:
+        return champion if spec == "alias:champion" else Baseline(spec, None, None, "missing")
+
+    outcomes = [
+        empty(rule, head="when_nothing_to_measure: pass", run_metrics={"acc": acc}, resolve=resolve).outcome
+        for acc in (0.895, 0.85)
+    ]
+    assert outcomes == ["passed", "blocked"]
 
 
 def test_every_choice_is_tried() -> None:

@@ -63,12 +63,45 @@ def test_the_list_is_tried_in_order(place: Place, folder: Path, name: str) -> No
     ]
 
 
-def test_nothing_is_compared_with_itself(place: Place, folder: Path, name: str) -> None:
+def test_a_name_that_moves_never_means_the_version_itself(place: Place, folder: Path, name: str) -> None:
     (only,) = versions(place, folder, name, 1)
     place.registry.set_alias(name, "champion", 1)
-    choice = place.registry.baseline(only, ["alias:champion", "version:1", only.uri])
+    specs = ["alias:champion", f"models:/{name}@champion", f"models:/{name}/latest", "previous"]
+    choice = place.registry.baseline(only, specs)
     assert choice.resolved is None
-    assert choice.why.count("is the version being checked") == 3
+    assert choice.why.count("is the version being checked, which is not compared with itself") == 3
+
+
+def test_a_version_that_is_written_out_may_be_the_one_itself(place: Place, folder: Path, name: str) -> None:
+    (only,) = versions(place, folder, name, 1)
+    for spec in ("version:1", only.uri):
+        choice = place.registry.baseline(only, ["alias:champion", spec])
+        assert choice.resolved is not None
+        assert (choice.spec, choice.resolved.uri) == (spec, only.uri)
+        assert choice.why.endswith(f"{spec}: is what is checked itself")
+    on_disk = resolve(str(folder))
+    assert choose_baseline([str(folder)], on_disk, None).resolved == on_disk
+
+
+def test_an_alias_is_found_in_whatever_case_it_was_set(place: Place, folder: Path, name: str) -> None:
+    *_, fourth = versions(place, folder, name, 4)
+    place.registry.set_alias(name, "Champion", 1)
+    for spec in ("alias:champion", "alias:CHAMPION", f"models:/{name}@champion"):
+        choice = place.registry.baseline(fourth, [spec])
+        assert choice.resolved is not None, choice.why
+        assert choice.resolved.version == 1
+        assert "alias Champion is version 1" in choice.why
+    place.registry.set_alias(name, "champion", 2)  # as it is written comes first
+    exact = place.registry.baseline(fourth, ["alias:champion"])
+    assert exact.resolved is not None
+    assert exact.resolved.version == 2
+    with pytest.raises(UsageError, match="differ by case alone"):
+        place.registry.baseline(fourth, ["alias:CHAMPION", "version:3"])
+    place.registry.set_alias(name, "Champion", 2)
+    same = place.registry.baseline(fourth, ["alias:CHAMPION"])
+    assert same.resolved is not None
+    assert same.resolved.version == 2
+    assert place.registry.baseline(fourth, ["alias:champ"]).resolved is None
 
 
 def test_an_outcome_that_somebody_typed_is_no_decision(place: Place, folder: Path, name: str) -> None:

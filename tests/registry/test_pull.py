@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
 import tempfile
 from collections import namedtuple
@@ -15,9 +17,17 @@ from gate.registry import artifacts as artifacts_module
 from gate.registry import pull
 from gate.registry.pull import open_model
 from gate.registry.resolve import ResolvedSource, resolve
+from gate.weights import read_weights
 
 if TYPE_CHECKING:
     from tests.registry.conftest import Place
+
+
+class Harmful:
+    """Unpickling it would run a command."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("true",)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +60,34 @@ def test_only_weights_and_the_description_are_kept(place: Place, folder: Path, n
     remote = place.connection.registry_uri.startswith("http")
     everything = {"MLmodel", "model.onnx", "python_env.yaml", "code/helper.py"}
     assert here == ({"MLmodel", "model.onnx"} if remote else everything)
+
+
+def test_a_pulled_version_reads_like_its_folder_whatever_its_files_are_called(
+    place: Place, folder: Path, name: str
+) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "text.md").write_bytes(pickle.dumps(Harmful(), protocol=0))
+    (folder / "named" / "inner").mkdir(parents=True)
+    (folder / "named" / "inner" / "data.csv").write_bytes(bytes(4000))
+    (folder / "openvino_model.bin").write_bytes(bytes(4000))
+    (folder / "openvino_model.xml").write_text("<net/>")
+    (folder / "vocab.txt").write_text("c\n(\n")
+    (folder / "MLmodel").write_text(
+        "flavors:\n  onnx: {data: model.onnx}\n  python_function: {data: named, loader_module: mine}\n"
+    )
+    version = place.registry.resolve(f"models:/{name}/{place.version(name, folder)}")
+    with place.registry.open(version) as model:
+        pulled = read_weights(model.path, root=model.root)
+        assert model.digest == manifest_digest(folder_manifest(folder))
+        assert (model.root / "vocab.txt").exists() != place.connection.registry_uri.startswith("http")
+    here = read_weights(folder)
+    assert here.unsafe_globals == ("loader_module mine", f"{os.system.__module__}.system")
+    assert ("named", 1000) in {(item.name, item.parameters) for item in here.skipped}
+    assert (pulled.unsafe_globals, pulled.skipped, pulled.files) == (
+        here.unsafe_globals,
+        here.skipped,
+        here.files,
+    )
 
 
 def test_a_run_artifact_may_be_a_folder_or_one_file(place: Place, folder: Path) -> None:

@@ -56,6 +56,36 @@ def test_unknown_format_is_a_usage_error_that_names_the_known_ones() -> None:
     assert all(name in caught.value.hint for name in NAMES)
 
 
+REFUSED: dict[FormatName, str] = {
+    "text": "✖ BLOCKED",
+    "markdown": "## ✖ Blocked",
+    "html": "Blocked",
+    "json": '"outcome": "blocked"',
+    "junit": "<error ",
+    "sarif": '"ruleId": "gate/policy"',
+    "github": "::error ",
+    "gitlab": '"severity": "blocker"',
+}
+
+
+@pytest.mark.parametrize(("name", "refused"), REFUSED.items())
+def test_an_outcome_nobody_knows_is_blocked_in_every_format(name: FormatName, refused: str) -> None:
+    rules = tuple(rule for rule in samples.blocked().rules if rule.outcome == "passed")
+    policies = tuple(
+        dataclasses.replace(policy, outcome="passed", mode="enforce") for policy in samples.blocked().policies
+    )
+    passed = dataclasses.replace(samples.blocked(), outcome="passed", rules=rules, policies=policies)
+    saved = render_verdict(passed, "json")
+    assert refused not in render_verdict(passed, name)
+    weird = load_verdict(saved.replace('"outcome": "passed"', '"outcome": "weird"', 1))
+    assert [policy.outcome for policy in weird.policies] == ["passed"] * len(policies)
+    assert refused in render_verdict(weird, name)
+
+
+def test_every_format_that_tells_an_outcome_is_tried() -> None:
+    assert set(REFUSED) == set(NAMES) - {"csv"}  # rows of layers, no outcome
+
+
 GOLDEN_VERDICTS = (
     *((sample, name) for sample in ("blocked", "unreadable", "empty") for name in NAMES),
     *(("hostile", name) for name in ("text", "csv", "junit", "markdown", "sarif", "github", "gitlab")),

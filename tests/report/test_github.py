@@ -75,7 +75,9 @@ def test_githubs_limit_of_ten_a_level_is_kept_and_said(severity: Severity, name:
         dataclasses.replace(verdict.rules[0], id=f"rule-{index}", severity=severity)
         for index in range(number)
     )
-    found = commands(dataclasses.replace(verdict, rules=rules, policies=verdict.policies[1:]))
+    found = commands(
+        dataclasses.replace(verdict, outcome="passed", rules=rules, policies=verdict.policies[1:])
+    )
     assert [command for command, _, _ in found] == [name] * 10
     if number > 10:
         assert found[-1][2].startswith(f"{number - 9} more rules: rule-9, rule-10")

@@ -94,7 +94,9 @@ class ModelDocument(StrictModel):
         {}, description="With layers: model metrics in place of the means over them."
     )
     coverage: Annotated[float, Field(ge=0, le=1)] = Field(1.0, description="With layers: share measured.")
-    findings: FindingsDocument | None = Field(None, description="With layers: of the file.")
+    findings: FindingsDocument | None = Field(
+        None, description="With layers, or with nothing to measure: of the file."
+    )
     digest: Digest | None = Field(None, description="With layers: the model's digest.")
 
 

@@ -123,7 +123,8 @@ def _model_problems(model: ModelDocument, tree: Document, place: Place) -> Itera
         what = "no source of the model" if not given else f"two sources: {given[0]} and {given[1]}"
         yield Problem(tree.at(place), what, f"give exactly one of {', '.join(SOURCES)}")
     for key in _ONLY_WITH_LAYERS:
-        if key in model.model_fields_set and model.layers is None:
+        of_files = key == "findings" and model.nothing_to_measure is not None
+        if key in model.model_fields_set and model.layers is None and not of_files:
             yield Problem(tree.at((*place, key), key=True), f"'{key}' goes with 'layers'", "remove it")
 
 

@@ -54,6 +54,8 @@ class PastVersion:
     analysis:
         What was measured, None where it could not be; ``error`` then says why, and ``empty`` that
         it could be read and holds no weight matrix.
+    unsafe_globals:
+        Of an ``empty`` one what loading it would import; None where nobody looked.
     """
 
     model: str
@@ -70,6 +72,7 @@ class PastVersion:
     analysis: Analysis | None = None
     error: str | None = None
     empty: bool = False
+    unsafe_globals: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

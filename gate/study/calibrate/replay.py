@@ -92,8 +92,18 @@ def _judged(
     policy: Policy, version: PastVersion, resolve: Callable[[str], Baseline], convention: str
 ) -> Verdict:
     if version.analysis is None:
-        verdict = nothing_verdict if version.empty else error_verdict
-        return verdict([policy], version.error or "not measured", uri=version.uri, convention=convention)
+        error = version.error or "not measured"
+        if not version.empty:
+            return error_verdict([policy], error, uri=version.uri, convention=convention)
+        return nothing_verdict(
+            [policy],
+            error,
+            uri=version.uri,
+            convention=convention,
+            unsafe_globals=version.unsafe_globals,
+            resolve=resolve,
+            run_metrics=version.run_metrics,
+        )
     return judge(version.analysis, [policy], resolve=resolve, run_metrics=version.run_metrics)
 
 

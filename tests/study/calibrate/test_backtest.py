@@ -131,7 +131,12 @@ def test_a_version_that_cannot_be_read_is_refused_and_named_and_no_baseline() ->
 def test_a_model_without_matrices_follows_the_policys_choice() -> None:
     trees = version(1, None, error="no weight matrix", empty=True)
     assert outcomes(replayed([trees], RISE)) == ["inconclusive"]
-    assert outcomes(replayed([trees], RISE, head="when_nothing_to_measure: pass")) == ["passed"]
+    lenient = "when_nothing_to_measure: pass"
+    assert outcomes(replayed([trees], RISE, head=lenient)) == ["passed"]
+    unsafe = replace(trees, unsafe_globals=("os.system",))
+    assert outcomes(replayed([unsafe], "metric: file.unsafe_globals, at_most: 0", head=lenient)) == [
+        "blocked"
+    ]
 
 
 def test_what_the_policy_does_not_govern_is_left_out_and_said() -> None:
