@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gate import arguments
 from gate.errors import UsageError
 from gate.frames import to_frame, to_weightwatcher_frame
 
@@ -107,15 +107,22 @@ def analyze(
     >>> gate.to_frame(analysis)[["name", "alpha", "log_spectral_norm"]].shape
     (1, 3)
     """
-    from gate.workflow.measure import measure  # noqa: PLC0415 - `import gate.api` stays light
+    from gate.analysis.interface import Analysis  # noqa: PLC0415 - `import gate.api` stays light
+    from gate.workflow.measure import measure  # noqa: PLC0415
     from gate.workflow.memory import measure_live  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress, locate  # noqa: PLC0415
 
+    arguments.check_executor(executor)
+    arguments.check_progress(progress)
+    if isinstance(source, Analysis):
+        raise UsageError(
+            "this is an analysis already", hint="gate.check judges it, gate.to_frame makes a table of it."
+        )
     named = executor if isinstance(executor, str) else None
     options = _options(convention, full=full, jobs=jobs, seed=seed, float32=float32, executor=named)
-    settings = options.settings(_known_groups(groups))
+    settings = options.settings(arguments.groups_of(groups))
     runner = options.make_executor() if executor is None or isinstance(executor, str) else executor
-    address = _address(source)
+    address = arguments.address(source)
     if address is None:
         return measure_live(source, settings, progress, runner)
     return measure(locate(address, RegistryAddress(tracking_uri, registry_uri)), settings, progress, runner)
@@ -124,8 +131,9 @@ def analyze(
 def check(
     source: str | os.PathLike[str] | Any,
     *,
-    policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     baseline: str | os.PathLike[str] | Sequence[str] | Analysis | Any | None = None,
+    waivers: str | os.PathLike[str] | None = None,
     record: bool = False,
     convention: str = "gate-1",
     full: bool = False,
@@ -142,15 +150,18 @@ def check(
     Parameters
     ----------
     source:
-        As for :func:`gate.analyze`.
+        As for :func:`gate.analyze`; or an analysis made before, with the groups of metrics that the policies
+        need (``full=True`` has them all).
     policies:
         Policy files, or packaged ones by name (``default``, ``strict``, ``llm``); all must pass.  By
         default ``default``.
     baseline:
         What to compare with in place of what the policies say: a specification
         (``alias:champion``, ``previous``, ``version:3``, a source, ``none``) or several, tried in
-        order; a live model; or an analysis made before, by the same options and with the groups
-        of metrics that the policies need (``full=True`` has them all).
+        order; a live model; or an analysis made before, by the same options and with all that
+        the policies need.
+    waivers:
+        A file of waivers, which ``gate waive`` writes: rules that may fail, for this model and digest.
     record:
         Record the decision with the registered version, as ``gate check`` does by default for
         ``models:/``; this function writes nothing unless asked to.
@@ -167,7 +178,7 @@ def check(
     Raises
     ------
     gate.errors.UsageError
-        The source, a policy, a baseline or an option cannot be used; nothing was judged.
+        The source, a policy, a baseline, the waivers or an option cannot be used; nothing was judged.
     gate.errors.NothingToMeasureError
         None of the policies governs the model.
     gate.errors.RegistryError, gate.errors.ResourceError
@@ -185,9 +196,15 @@ def check(
     from gate.workflow.memory import BASELINE, MEMORY, Given  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
 
+    arguments.check_progress(progress)
+    if executor is not None and not isinstance(executor, str):
+        raise UsageError(
+            f"executor is a name here, not {arguments.kind_of(executor)}",
+            hint="Pass local or dask://HOST:PORT.",
+        )
     options = _options(convention, full=full, jobs=jobs, seed=seed, float32=float32, executor=executor)
     given: dict[str, Given] = {}
-    address = _address(source)
+    address = arguments.address(source)
     if address is None:
         given[MEMORY] = Given(source)
     specs = _specs(baseline)
@@ -195,12 +212,13 @@ def check(
         given[BASELINE] = Given(baseline)
     request = CheckRequest(
         source=MEMORY if address is None else address,
-        policies=_paths(policies),
+        policies=arguments.paths("policies", policies),
         baselines=(BASELINE,) if specs is None else specs,
         options=options,
         record=record,
         address=RegistryAddress(tracking_uri, registry_uri),
         given=given,
+        waivers=arguments.path("waivers", waivers),
     )
     result = check_source(request, progress)
     if result.record_error is not None:
@@ -212,7 +230,7 @@ def verify(
     source: str | None = None,
     *,
     keys: str | os.PathLike[str] | None = None,
-    policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     model: str | os.PathLike[str] | None = None,
     envelope: str | os.PathLike[str] | None = None,
     verdict: str | os.PathLike[str] | None = None,
@@ -265,14 +283,19 @@ def verify(
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
     from gate.workflow.verify import VerifyRequest, verify_decisions  # noqa: PLC0415
 
+    if source is not None and not isinstance(source, str):
+        raise UsageError(
+            f"the source is a registered version, not {arguments.kind_of(source)}",
+            hint="Pass models:/NAME/V or models:/NAME@alias, and what is about to be loaded as model.",
+        )
     found = verify_decisions(
         VerifyRequest(
             source=source,
-            keys=_path(keys),
-            policies=_paths(policies),
-            envelope=_path(envelope),
-            model=_path(model),
-            verdict=_path(verdict),
+            keys=arguments.path("keys", keys),
+            policies=arguments.paths("policies", policies),
+            envelope=arguments.path("envelope", envelope),
+            model=arguments.path("model", model),
+            verdict=arguments.path("verdict", verdict),
             address=RegistryAddress(tracking_uri, registry_uri),
         )
     )
@@ -281,30 +304,16 @@ def verify(
     return found
 
 
-def _path(path: str | os.PathLike[str] | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
-def _address(source: object) -> str | None:
-    """Return a path or URI as text; None for a model in memory."""
-    return str(os.fspath(source)) if isinstance(source, str | os.PathLike) else None
-
-
 def _specs(baseline: object) -> tuple[str, ...] | None:
     """Return baseline specifications; None for a model or an analysis."""
     if baseline is None:
         return ()
-    single = _address(baseline)
+    single = arguments.address(baseline)
     if single is not None:
         return (single,)
     if isinstance(baseline, list | tuple) and all(isinstance(item, str | os.PathLike) for item in baseline):
-        return tuple(str(os.fspath(item)) for item in baseline)
+        return tuple(os.fsdecode(item) for item in baseline)
     return None
-
-
-def _paths(policies: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
-    several = (policies,) if isinstance(policies, str | os.PathLike) else policies
-    return tuple(Path(policy) for policy in several)
 
 
 def _options(
@@ -312,16 +321,6 @@ def _options(
 ) -> MeasureOptions:
     from gate.workflow.measure import MeasureOptions  # noqa: PLC0415 - `import gate.api` stays light
 
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is the number of worker threads, at least 1, not {jobs}")
-    return MeasureOptions(convention, full, jobs, seed, float32, executor or "local")
-
-
-def _known_groups(groups: Iterable[Group] | None) -> frozenset[Group]:
-    from gate.spectra.interface import GROUPS  # noqa: PLC0415 - as above
-
-    names = [groups] if isinstance(groups, str) else list(groups or ())
-    unknown = [name for name in names if name not in GROUPS]
-    if unknown:
-        raise UsageError(f"unknown group of metrics {unknown[0]!r}", hint=f"Choose of: {', '.join(GROUPS)}.")
-    return frozenset(group for group in GROUPS if group in names)
+    workers = None if jobs is None else arguments.whole_number("jobs", jobs, least=1)
+    number = arguments.whole_number("seed", seed)
+    return MeasureOptions(convention, full, workers, number, float32, executor or "local")

@@ -89,6 +89,26 @@ class ResourceError(GateError):
 
 
 class NothingToMeasureError(GateError):
-    """A model without a single matrix to measure (exit 4)."""
+    """A model without a single matrix to measure (exit 4).
+
+    Parameters
+    ----------
+    message, hint, location:
+        As for every error.
+    unsafe_globals:
+        What loading the model would import, as ``ModelWeights`` lists it, for the rules that need no
+        weights; None where nobody looked, which no rule may take for none.
+    """
 
     exit_code = ExitCode.INCONCLUSIVE
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        location: Location | None = None,
+        unsafe_globals: tuple[str, ...] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, location=location)
+        self.unsafe_globals = unsafe_globals

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 import gate
+from gate.errors import UsageError
 from gate.report import load_analysis
 from gate.spectra.executors import Local
 from gate.weights import read_weights
 from tests.cli.command import gate as command
 from tests.models import fetch
 from tests.spectra.layers import gaussian, pareto, with_eigenvalues
+from tests.weights.pytorch.containers import dict_of, named, tensor, zip_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,12 +175,64 @@ def test_progress_is_told_by_stage() -> None:
         ({"groups": ["tail"]}, "tails"),
         ({"jobs": 0}, None),
         ({"executor": "cloud"}, "local"),
+        ({"executor": object()}, "dask://"),
+        ({"executor": Local}, "dask://"),
+        ({"groups": 5}, "tails"),
+        ({"groups": [[]]}, "tails"),
+        ({"jobs": "2"}, None),
+        ({"jobs": 1.5}, None),
+        ({"jobs": True}, None),
+        ({"seed": "x"}, None),
+        ({"seed": None}, None),
+        ({"seed": 1.5}, None),
+        ({"progress": True}, None),
     ],
 )
 def test_what_is_not_known_is_told(options: dict[str, Any], told: str | None) -> None:
-    with pytest.raises(gate.GateError) as caught:
+    with pytest.raises(UsageError) as caught:
         gate.analyze(arrays(), **options)
+    assert next(iter(options)).removesuffix("s") in caught.value.message
     assert told is None or told in (caught.value.hint or "")
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    numbers: dict[str, Any] = {"jobs": np.int64(1), "seed": np.int32(7)}
+    ours = gate.analyze(arrays(), groups=["shuffle"], **numbers)
+    assert ours == gate.analyze(arrays(), jobs=1, seed=7, groups=["shuffle"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policies": 3},
+        {"policies": [3]},
+        {"policies": {"rules": []}},
+        {"waivers": ["w.yaml"]},
+        {"waivers": 3},
+        {"baseline": 3},
+        {"executor": Local()},
+        {"progress": 1},
+        {"jobs": 2.5},
+    ],
+)
+def test_what_check_cannot_use_is_told(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        gate.check(arrays(), **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"policies": 3}, {"policies": {"a": 1}}, {"keys": 3}, {"model": ["a"]}, {"source": {}}]
+)
+def test_what_verify_cannot_use_is_told(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        gate.verify(**{"source": "models:/m/1", **options})
+    assert next(iter(options)) in caught.value.message
+
+
+def test_an_analysis_is_not_analyzed_again() -> None:
+    with pytest.raises(UsageError, match="an analysis already") as caught:
+        gate.analyze(gate.analyze(arrays()))
+    assert "gate.check" in (caught.value.hint or "")
 
 
 def test_a_source_that_does_not_exist_or_holds_nothing() -> None:
@@ -186,8 +240,13 @@ def test_a_source_that_does_not_exist_or_holds_nothing() -> None:
         gate.analyze("no/such/model.onnx")
     with pytest.raises(gate.GateError, match="no model that can be measured"):
         gate.analyze(object())
-    with pytest.raises(gate.GateError, match="no weight matrix"):
-        gate.analyze({"bias": np.ones(4)})
+    positions = {"bias": np.ones(4), "position_ids": np.arange(512).reshape(1, 512), "label": object()}
+    with pytest.raises(
+        gate.GateError, match=r"^memory: no weight matrix .*2 tensors skipped, 1 vectors"
+    ) as caught:
+        gate.analyze(positions)
+    assert "label: a object, which is no array" in str(caught.value)
+    assert "position_ids: " in str(caught.value)
 
 
 POLICY = """
@@ -232,11 +291,38 @@ def test_check_judges_a_model_in_memory_against_another(policy: Path) -> None:
     assert [layer.name for layer in failed.layers] == ["encoder.0"]
 
 
+def test_check_honours_a_waiver_for_the_arrays_it_was_made_for(policy: Path, tmp_path: Path) -> None:
+    digest = gate.analyze(noisy()).source.digest
+    item = "  - {{id: {0}, rule: {0}, digest: '{1}', reason: a try, approver: Ada, expires: '2099-01-01'}}\n"
+    items = "".join(item.format(rule, digest) for rule in ("alpha", "not-random"))
+    waivers = tmp_path / "waivers.yaml"
+    waivers.write_text(f"version: 1\nwaivers:\n{items}", encoding="utf-8")
+    waived = gate.check(noisy(), policies=policy, baseline=arrays(), waivers=waivers)
+    assert waived.outcome == "passed"
+    assert "not-random" in {rule.id for rule in waived.rules if rule.outcome == "waived"}
+    assert gate.check(noisy(6), policies=policy, baseline=arrays(), waivers=str(waivers)).outcome == "blocked"
+    with pytest.raises(gate.GateError, match="nowhere"):
+        gate.check(noisy(), policies=policy, baseline=arrays(), waivers="nowhere.yaml")
+
+
 def test_check_takes_analyses_made_before(policy: Path) -> None:
     before, after = gate.analyze(arrays(), full=True), gate.analyze(noisy(), full=True)
     again = gate.check(noisy(), policies=policy, baseline=before)
     assert again.rules == gate.check(noisy(), policies=policy, baseline=arrays()).rules
     assert gate.check(after, policies=policy, baseline=before).rules == again.rules
+
+
+def test_an_analysis_that_lacks_what_a_rule_needs_is_told_from_a_figure_that_is_not_there(
+    policy: Path,
+) -> None:
+    verdict = gate.check(gate.analyze(arrays()), policies=policy, baseline=gate.analyze(arrays()))
+    (said,) = [rule for rule in verdict.rules if rule.id == "not-random"]
+    assert said.outcome == "inconclusive"
+    for message in (said.message, verdict.policies[0].message):
+        assert "made without the group of metrics 'randomness': analyze with full=True" in message
+    assert all("full=True" not in rule.message for rule in verdict.rules if rule.id != "not-random")
+    full = gate.check(gate.analyze(arrays(), full=True), policies=policy, baseline=arrays())
+    assert all("full=True" not in rule.message for rule in full.rules)
 
 
 def test_check_refuses_to_compare_across_conventions(policy: Path) -> None:
@@ -249,11 +335,29 @@ def test_check_without_a_policy_uses_the_packaged_one() -> None:
     verdict = gate.check(arrays())
     assert [policy.name for policy in verdict.policies] == ["default"]
     assert gate.check(arrays(), policies="default", baseline="none").policies[0].name == "default"
+    assert gate.check(arrays(), policies=None).policies == verdict.policies
 
 
 def test_what_cannot_be_measured_is_a_verdict_too() -> None:
     assert gate.check({"bias": np.ones(4)}).outcome == "inconclusive"
     assert gate.check({"w": np.array([["a", None]], dtype=object)}).error is not None
+
+
+@pytest.mark.parametrize("choice", ["pass", "warn", "block"])
+def test_files_without_weights_are_judged_by_what_loading_them_would_run(choice: str, tmp_path: Path) -> None:
+    policies = tmp_path / "lenient.yaml"
+    rule = "{id: no-unsafe, description: safe, metric: file.unsafe_globals, at_most: 0}"
+    policies.write_text(f"version: 1\nname: p\nwhen_nothing_to_measure: {choice}\nrules: [{rule}]\n")
+    vector = {"bias": tensor("0", (4,))}
+    evil, good = tmp_path / "evil.pt", tmp_path / "good.pt"
+    storage = {"0": np.zeros(4, np.float32)}
+    evil.write_bytes(zip_file(dict_of({**vector, "hook": named("os", "system")}), storage))
+    good.write_bytes(zip_file(dict_of(vector), storage))
+    blocked = gate.check(evil, policies=policies)
+    assert (blocked.outcome, blocked.analysis) == ("blocked", None)
+    assert [(found.id, found.outcome) for found in blocked.rules] == [("no-unsafe", "failed")]
+    by_key = {"pass": "passed", "warn": "warned", "block": "inconclusive"}
+    assert gate.check(good, policies=policies).outcome == by_key[choice]
 
 
 def test_nothing_can_be_recorded_of_a_model_in_memory() -> None:

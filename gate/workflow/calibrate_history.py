@@ -265,8 +265,10 @@ def _measured(
         except GateError as error:
             _stop_if_unreachable(error, one)
             errors.append(error)
-            empty = isinstance(error, NothingToMeasureError)
-            versions.append(replace(one.past, error=error.message, empty=empty))
+            past = replace(one.past, error=error.message)
+            if isinstance(error, NothingToMeasureError):
+                past = replace(past, empty=True, unsafe_globals=error.unsafe_globals)
+            versions.append(past)
             continue
         reused += was_stored
         versions.append(replace(one.past, analysis=analysis))

@@ -104,6 +104,7 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     from gate.policy import Waivers, load_waivers  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.workflow.enforced import governing_policies  # noqa: PLC0415
     from gate.workflow.sources import locate  # noqa: PLC0415
+    from gate.workflow.standing import standing_notes  # noqa: PLC0415
 
     all_policies = load_governing(request, model=None)  # a bad policy is told before anything is pulled
     waivers = load_waivers(request.waivers) if request.waivers else ()
@@ -122,6 +123,7 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     judged = _judge(request, located, policies, excused, executor, progress)
     verdict, unseen = _with_history(_with_overrides(judged.verdict, located), located)
     notes = (*_notes(governing, located, recording=record), *executor.notes, *unseen)
+    notes += standing_notes(verdict, located)
     result = CheckResult(verdict, notes, reused=judged.reused)
     if not record:
         return result
@@ -185,6 +187,8 @@ def _judge(
     connection = located.registry.connection if located.registry is not None else None
     uri, convention = located.resolved.uri, request.options.convention
     digest: str | None = None
+    nothing: NothingToMeasureError | None = None
+    analysis: Analysis | None = None
     stored = _stored(request, located, settings)
     try:
         if stored is not None:
@@ -196,20 +200,31 @@ def _judge(
                 digest = model.digest
                 analysis = measure_files(model, settings, progress, executor)
     except NothingToMeasureError as error:
-        verdict = nothing_verdict(policies, str(error), uri=uri, convention=convention, waivers=waivers)
-        return _Judged(verdict, digest)
+        nothing = error
     except ModelError as error:
         told = f"{error}. {error.hint}" if error.hint else str(error)
         verdict = error_verdict(policies, told, uri=uri, convention=convention, waivers=waivers)
         return _Judged(verdict, digest)
-    verdict = judge(
-        analysis,
-        policies,
-        resolve=_baselines(request, located, settings, executor, analysis, progress),
-        run_metrics=located.registry.run_metrics(located.resolved) if located.registry else {},
-        baselines=request.baselines or None,
-        waivers=waivers,
-    )
+    resolve = _baselines(request, located, settings, executor, analysis, progress)
+    run_metrics = located.registry.run_metrics(located.resolved) if located.registry else {}
+    baselines = request.baselines or None
+    if analysis is None:
+        verdict = nothing_verdict(
+            policies,
+            str(nothing),
+            uri=uri,
+            convention=convention,
+            waivers=waivers,
+            unsafe_globals=None if nothing is None else nothing.unsafe_globals,
+            digest=digest,
+            resolve=resolve,
+            run_metrics=run_metrics,
+            baselines=baselines,
+        )
+    else:
+        verdict = judge(
+            analysis, policies, resolve=resolve, run_metrics=run_metrics, baselines=baselines, waivers=waivers
+        )
     return _Judged(verdict, digest, reused=stored is not None)
 
 
@@ -229,16 +244,21 @@ def _baselines(
     located: Located,
     settings: Settings,
     executor: Executor,
-    candidate: Analysis,
+    candidate: Analysis | None,
     progress: Progress | None,
 ) -> Callable[[str], Baseline]:
-    """Return how to look a baseline up and measure it with the candidate's settings."""
+    """Return how to look a baseline up and measure it with the candidate's settings.
+
+    One that the request names and that cannot be measured is a usage error; one of a policy is missing.
+    For a candidate without weights (None) a baseline without weights is one as well: their runs compare.
+    """
+    from gate.policy import without_weights  # noqa: PLC0415
     from gate.policy.interface import Baseline  # noqa: PLC0415
     from gate.registry.baseline import choose_baseline  # noqa: PLC0415
     from gate.workflow.measure import measure  # noqa: PLC0415
     from gate.workflow.sources import Located, connect  # noqa: PLC0415
 
-    measured: dict[str, Analysis] = {candidate.source.uri: candidate}
+    measured: dict[str, Analysis] = {candidate.source.uri: candidate} if candidate is not None else {}
     registry = located.registry
 
     def resolve(spec: str) -> Baseline:
@@ -247,6 +267,7 @@ def _baselines(
             try:
                 return Baseline(spec, spec, request.given[spec].measure(settings, progress, executor))
             except (ModelError, NothingToMeasureError) as error:
+                _refuse_named(request, spec, error, candidate)
                 return Baseline(spec, spec, None, f"it cannot be measured: {error}")
         if registry is None and spec.startswith(("models:", "runs:")):
             registry = connect(request.address)
@@ -261,11 +282,27 @@ def _baselines(
                 recorded = _stored(request, found, settings)
                 measured[uri] = recorded or measure(found, settings, progress, executor)
             except (ModelError, NothingToMeasureError) as error:
-                return Baseline(spec, uri, None, f"{why}, but it cannot be measured: {error}")
+                if candidate is not None or isinstance(error, ModelError):
+                    _refuse_named(request, spec, error, candidate)
+                    return Baseline(spec, uri, None, f"{why}, but it cannot be measured: {error}")
+                measured[uri] = without_weights(uri, settings.convention.name, error.unsafe_globals or ())
         metrics = registry.run_metrics(choice.resolved) if registry else {}
         return Baseline(spec, uri, measured[uri], why, metrics)
 
     return resolve
+
+
+def _refuse_named(request: CheckRequest, spec: str, error: GateError, candidate: Analysis | None) -> None:
+    """Raise where the caller named the baseline: counted as missing, a typo would switch off comparing.
+
+    Nothing to measure on both sides is no mistake.
+    """
+    neither = candidate is None and isinstance(error, NothingToMeasureError)
+    if spec in request.baselines and not neither:
+        raise UsageError(
+            f"the baseline {printable(spec)} cannot be measured: {error.message}",
+            hint=error.hint or "Name another one, or none.",
+        ) from error
 
 
 def _with_history(verdict: Verdict, located: Located) -> tuple[Verdict, tuple[str, ...]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from itertools import chain, takewhile
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gate.analysis.interface import Analysis
     from gate.spectra.executors import Executor
@@ -22,11 +22,6 @@ MEMORY: Final = "memory:"
 
 BASELINE: Final = "memory:baseline"
 """The specification of a baseline that is no file."""
-
-_WORTH_A_THREAD: Final = 1 << 18
-"""Array elements of which the digest takes longer than a thread takes to begin."""
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +56,49 @@ def measure_live(
     gate.errors.NothingToMeasureError
         It holds no weight matrix.
     """
-    from gate.analysis import analyze_weights, arrays_digest  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.analysis import ArraysDigest, analyze_weights  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.analysis.interface import Source  # noqa: PLC0415
+    from gate.spectra.executors import Beside, Local  # noqa: PLC0415
     from gate.weights.live import read_live  # noqa: PLC0415
 
     live = read_live(model)
-    digest: Callable[[], str] = partial(arrays_digest, live.readers)
-    if sum(math.prod(reader.shape) for reader in live.readers.values()) >= _WORTH_A_THREAD:
-        digest = _beside(digest).result
+    digest = ArraysDigest(live.readers)
     source = Source(uri=MEMORY, format=live.weights.format, digest="", files=())
     measuring = None if progress is None else partial(progress, "Measuring layers")
-    analysis = analyze_weights(live.weights, source, settings, measuring, executor)
-    return replace(analysis, source=replace(source, digest=digest()))
+    if executor is None or type(executor) is Local:
+        runner = (executor or Local()).in_memory(Beside(*digest.tiles(), digest.elements))
+        analysis = analyze_weights(live.weights, source, settings, measuring, runner)
+    else:
+        with _beside(chain(*digest.tiles())) as finish:
+            analysis = analyze_weights(live.weights, source, settings, measuring, executor)
+            finish()
+    return replace(analysis, source=replace(source, digest=digest.value()))
 
 
-def _beside(function: Callable[[], _Result]) -> Future[_Result]:
-    """Run ``function`` on a thread that nobody has to wait for: on Ctrl-C it is left behind."""
-    future: Future[_Result] = Future()
+@contextmanager
+def _beside(tiles: Iterator[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+    """Have a thread do the digest's tiles while layers are measured elsewhere; yields what waits for it.
 
-    def run() -> None:
+    On Ctrl-C nobody waits for it.
+    """
+    over = threading.Event()
+    errors: list[BaseException] = []
+
+    def work() -> None:
         try:
-            future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
-            future.set_exception(error)
+            for tile in takewhile(lambda _: not over.is_set(), tiles):
+                tile()
+        except BaseException as error:  # noqa: BLE001 - raised again by finish()
+            errors.append(error)
 
-    threading.Thread(target=run, daemon=True, name="gate-digest").start()
-    return future
+    def finish() -> None:
+        thread.join()
+        if errors:
+            raise errors[0]
+
+    thread = threading.Thread(target=work, daemon=True, name="gate-digest")
+    thread.start()
+    try:
+        yield finish
+    finally:
+        over.set()

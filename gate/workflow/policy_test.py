@@ -133,7 +133,13 @@ class _Runner:
         try:
             analysis = self._analysis(case.model, "model")
         except NothingToMeasureError as error:
-            return nothing_verdict([self.policy], str(error))
+            return nothing_verdict(
+                [self.policy],
+                str(error),
+                unsafe_globals=error.unsafe_globals,
+                resolve=self._resolver(case),
+                run_metrics=case.run_metrics,
+            )
         except ModelError as error:
             return error_verdict([self.policy], str(error))
         return judge(
@@ -167,7 +173,8 @@ class _Runner:
         if model.unreadable is not None:
             raise ModelError(model.unreadable)
         if model.nothing is not None:
-            raise NothingToMeasureError(model.nothing)
+            found = tuple(model.findings.get("unsafe_globals", ()))
+            raise NothingToMeasureError(model.nothing, unsafe_globals=found)
         if model.layers is not None:
             return inline_analysis(model, name)
         return self._saved(model) if model.saved is not None else self._file(model)

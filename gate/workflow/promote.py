@@ -34,9 +34,12 @@ class PromoteResult:
 def promote_version(request: CheckRequest, alias: str, progress: Progress | None = None) -> PromoteResult:
     """Set ``alias`` on the version of ``request``, if every policy that governs that lets it pass.
 
-    A recorded decision counts when it is of these policies and of the files as they are now (they
-    are hashed again); without one the version is checked and the decision recorded first.  One that let
-    the version pass by a waiver ends with it; one that refused is judged anew when waivers are given.
+    A recorded decision counts when it is of these policies, of the files as they are now (they are hashed
+    again) and of the baselines that the request names, if any; without one the version is checked and the
+    decision recorded first.  One that let the version pass by a waiver ends with it; one that refused is
+    judged anew when waivers are given.
+    Policies in audit mode refuse nothing: what they would have refused is said and the alias is set.
+    What no policy governs is left alone, on a registry that enforces also where the packaged one would judge.
 
     Raises
     ------
@@ -57,9 +60,10 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
             f"{printable(request.source)} is no registered version",
             hint="An alias stands on models:/NAME/VERSION.",
         )
-    policies = governing_policies(request, located, alias).policies
+    governing = governing_policies(request, located, alias)
+    policies = governing.policies
     what = f"{printable(located.resolved.name)} version {located.resolved.version}"
-    if not policies:
+    if not policies or governing.untaken:  # the packaged policy governs nothing where others are enforced
         _set(located, alias)
         return PromoteResult(
             promoted=True,
@@ -67,17 +71,23 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
             exit_code=ExitCode.PASSED,
         )
     decision = _current(located, policies, request)
-    if decision is None or (request.waivers is not None and not decision.passing):
+    anew = request.waivers is not None and decision is not None and not decision.passing
+    if decision is None or anew or _is_of_other_baselines(located, decision, policies, request.baselines):
         return _check_first(request, located, policies, alias, what, progress)
-    if not decision.passing:
-        opened = _by_override(located, alias, what)
-        return opened or _refused(located, decision, what, alias)
-    _set(located, alias)
-    return PromoteResult(
-        promoted=True,
-        message=f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})",
-        exit_code=ExitCode.PASSED,
-    )
+    if decision.passing:
+        _set(located, alias)
+        message = f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})"
+        return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED)
+    verdict = _recorded_verdict(located, decision)
+    code = _exit_of(decision, verdict, policies)
+    if code is None:
+        return _check_first(request, located, policies, alias, what, progress)
+    by = f"policy {printable(decision.policy)}, {printable(decision.checked_at)}"
+    why = f"{decision.outcome}{_by_rules(verdict)} ({by})"
+    if code is ExitCode.PASSED:
+        return _audited(located, alias, what, why, verdict)
+    opened = _by_override(located, alias, what)
+    return opened or _refused(located, decision, verdict, code, alias, f"{what} was {why}")
 
 
 def _by_override(located: Located, alias: str, what: str) -> PromoteResult | None:
@@ -96,23 +106,40 @@ def _by_override(located: Located, alias: str, what: str) -> PromoteResult | Non
     return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED)
 
 
-def _refused(located: Located, decision: Decision, what: str, alias: str) -> PromoteResult:
+def _audited(located: Located, alias: str, what: str, why: str, verdict: Verdict | None) -> PromoteResult:
+    """Set the alias all the same, as policies in audit mode refuse nothing, and say so loudly."""
+    _set(located, alias)
+    message = f"{what} is now {alias}. AUDIT MODE: it would have been refused: {why}"
+    return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED, verdict=verdict)
+
+
+def _refused(
+    located: Located, decision: Decision, verdict: Verdict | None, code: ExitCode, alias: str, why: str
+) -> PromoteResult:
     """Say why, with the verdict that was recorded then, as far as it is still there and whole."""
-    verdict = _recorded_verdict(located, decision)
+    return PromoteResult(
+        promoted=False,
+        message=f"refused: {why}; {_stays(located, alias)}. "
+        f"Report: run {printable(decision.report)}. To judge it anew: gate check {located.resolved.uri}",
+        exit_code=code,
+        verdict=verdict,
+    )
+
+
+def _stays(located: Located, alias: str) -> str:
+    """Say where the alias is after a refusal: a version that holds it keeps it."""
+    held = {each.casefold() for each in located.resolved.aliases}
+    return f"it is {alias} already and stays it" if alias.casefold() in held else f"{alias} stays where it is"
+
+
+def _by_rules(verdict: Verdict | None) -> str:
+    """Name the rules that blocked."""
     rules = (
         [rule.id for rule in verdict.rules if rule.outcome == "failed" and rule.severity == "block"]
         if verdict
         else []
     )
-    by = f" by {', '.join(map(printable, rules))}" if rules else ""
-    return PromoteResult(
-        promoted=False,
-        message=f"refused: {what} was {decision.outcome}{by} (policy {printable(decision.policy)}, "
-        f"{printable(decision.checked_at)}); {alias} stays where it is. "
-        f"Report: run {printable(decision.report)}. To judge it anew: gate check {located.resolved.uri}",
-        exit_code=_exit_of(decision),
-        verdict=verdict,
-    )
+    return f" by {', '.join(map(printable, rules))}" if rules else ""
 
 
 def _current(located: Located, policies: Sequence[Policy], request: CheckRequest) -> Decision | None:
@@ -145,11 +172,30 @@ def _waiver_ended(located: Located, decision: Decision) -> bool:
     return now >= verdict.waived_until  # of one form, so that text compares as time
 
 
-def _recorded_verdict(located: Located, decision: Decision) -> Verdict | None:
-    from gate.report import load_verdict  # noqa: PLC0415 - keeps `gate --help` fast
+def _is_of_other_baselines(
+    located: Located, decision: Decision, policies: Sequence[Policy], asked: Sequence[str]
+) -> bool:
+    """Tell whether a rule compares with the policy's baseline, and that was not what the caller names."""
+    from gate.policy.rules import POLICY_BASELINE  # noqa: PLC0415 - keeps `gate --help` fast
 
-    stored = located.registry.read_report(decision.report, "verdict.json") if located.registry else None
-    if stored is not None:
+    against = {rule.against for policy in policies for rule in policy.rules}
+    if not asked or POLICY_BASELINE not in against:
+        return False
+    verdict = _recorded_verdict(located, decision)
+    if verdict is None:
+        return True
+    own = against.difference(asked)  # what single rules compare with, whatever the caller names
+    found = {baseline.spec for baseline in verdict.baselines} - own
+    return not found.issubset(asked) or (not found and set(asked) != {"none"})
+
+
+def _recorded_verdict(located: Located, decision: Decision) -> Verdict | None:
+    """Return the verdict that was decided by; None where it is gone or is another one now."""
+    from gate.registry.statements import VERDICT_FILE, sha256  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.report import load_verdict  # noqa: PLC0415 - as above
+
+    stored = located.registry.read_report(decision.report, VERDICT_FILE) if located.registry else None
+    if stored is not None and sha256(stored) == decision.verdict_digest:
         with contextlib.suppress(GateError):
             return load_verdict(stored)
     return None
@@ -164,6 +210,8 @@ def _check_first(
     progress: Progress | None,
 ) -> PromoteResult:
     from gate.policy import exit_code  # noqa: PLC0415
+    from gate.registry.decision import PASSING  # noqa: PLC0415
+    from gate.workflow.standing import standing_notes  # noqa: PLC0415
 
     result = check_source(
         replace(request, source=located.resolved.uri, governing=tuple(policies), record=True), progress
@@ -176,17 +224,36 @@ def _check_first(
         return replace(opened, verdict=result.verdict)
     if code is not ExitCode.PASSED:
         report = f" Report: {result.recorded.link}" if result.recorded else ""
-        message = f"refused: {what} is {result.verdict.outcome}; {alias} stays where it is.{report}"
+        notes = "".join(f" {note}." for note in standing_notes(result.verdict, located))
+        message = f"refused: {what} is {result.verdict.outcome}; {_stays(located, alias)}.{notes}{report}"
         return PromoteResult(promoted=False, message=message, exit_code=code, verdict=result.verdict)
+    if result.verdict.outcome not in PASSING:
+        names = ", ".join(printable(policy.name) for policy in result.verdict.policies)
+        why = f"{result.verdict.outcome}{_by_rules(result.verdict)} (policy {names})"
+        return _audited(located, alias, what, why, result.verdict)
     _set(located, alias)
     message = f"{what} is now {alias} ({result.verdict.outcome})"
     return PromoteResult(promoted=True, message=message, exit_code=code, verdict=result.verdict)
 
 
-def _exit_of(decision: Decision) -> ExitCode:
+def _exit_of(decision: Decision, verdict: Verdict | None, policies: Sequence[Policy]) -> ExitCode | None:
+    """Return the exit code of a recorded decision under what the policies' modes are.
+
+    The decision holds the worst outcome over all policies.  Where only some of them are in audit mode,
+    the verdict tells whose it was; None if that cannot be shown.
+    """
+    from gate.policy import exit_code  # noqa: PLC0415
     from gate.policy.outcome import EXIT_CODES  # noqa: PLC0415
 
-    return EXIT_CODES[decision.outcome]
+    modes = {policy.name: policy.mode for policy in policies}
+    if "audit" not in modes.values():
+        return EXIT_CODES[decision.outcome]
+    if "enforce" not in modes.values():
+        return ExitCode.PASSED
+    if verdict is None or {policy.name for policy in verdict.policies} != modes.keys():
+        return None
+    judged = (replace(policy, mode=modes[policy.name]) for policy in verdict.policies)
+    return exit_code(replace(verdict, policies=tuple(judged)))
 
 
 def _set(located: Located, alias: str) -> None:

@@ -78,8 +78,13 @@ def wait_for_decision(
             hint="Leave out --wait, or name models:/NAME/VERSION.",
         )
     governing = governing_policies(request, located)
-    if not governing.policies:
-        raise NothingToMeasureError(f"no policy governs {printable(located.resolved.uri)}")
+    if not governing.policies or governing.untaken:
+        raise NothingToMeasureError(
+            f"no policy governs {printable(located.resolved.uri)}, so nobody decides on it",
+            hint="Leave out --wait to judge it here."
+            if governing.untaken
+            else "Look at `match: {models: [...]}` in the policies.",
+        )
     waiter = _Waiter(located, governing.policies, request.options.convention, tell or (lambda _words: None))
     decided = waiter.wait(timeout)
     verdict = _verdict(located.registry, located.resolved, decided)

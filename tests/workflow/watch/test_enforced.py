@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def enforcing(folder: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    """Run a server behind the gate; yield its address, its policy and what a watcher needs to sign."""
+def enforcing(folder: Path, models: str = "*") -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """Run a server behind the gate; yield its address, its policy and what a watcher needs to sign.
+
+    The policy governs the registered models that the glob ``models`` matches.
+    """
     for name in ("policies", "keys"):
         (folder / name).mkdir()
     policy = write_policy(folder / "policies" / "norm.yaml")
+    policy.write_text(f'{policy.read_text()}match: {{models: ["{models}"]}}\n')
     made = new_key("check")
     (folder / "keys" / "check.yaml").write_text(trusted_key_document(made.trusted))
     (folder / "key.pem").write_bytes(made.private_pem)
