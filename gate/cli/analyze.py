@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from gate.cli import options
-from gate.cli.console import deliver, progress, report_format, say
+from gate.cli.console import progress, report_format, say
+from gate.cli.outputs import deliver_all, targets
 
 
 def analyze(
     source: options.Source,
     *,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv or html.")
-    ] = "text",
-    output: options.Output = None,
+    format_name: Annotated[list[str] | None, options.formats("text, json, csv or html")] = None,
+    output: options.Outputs = None,
     convention: options.Convention = "gate-1",
     full: options.Full = False,
     jobs: options.Jobs = None,
@@ -33,7 +30,9 @@ def analyze(
     from gate.workflow.measure import MeasureOptions, analyze_source  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
 
-    chosen = report_format(known(format_name), output)
+    chosen = [
+        (report_format(each.format_name, each.path), each) for each in targets(format_name, output, known)
+    ]
     measure_options = MeasureOptions(convention, full, jobs, seed, float32, executor, cache)
     with progress(quiet=quiet) as report:
         analysis = analyze_source(
@@ -43,4 +42,4 @@ def analyze(
             progress=report,
             tell=None if quiet else lambda note: say(f"gate: {note}"),
         )
-    deliver(chosen.analysis(analysis), output)
+    deliver_all((form.analysis(analysis), target) for form, target in chosen)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, progress, say
+from gate.cli.console import progress, say, seen
+from gate.cli.outputs import Target, deliver_all, destinations
 from gate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,8 +134,14 @@ def calibrate(
         ),
     ] = True,
     format_name: Annotated[
-        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv, markdown or html.")
-    ] = "text",
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            envvar="GATE_FORMAT",
+            help="text, json, csv, markdown or html, once.  [default: text]",
+        ),
+    ] = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
@@ -169,7 +176,8 @@ def calibrate(
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
 
     policy_file, report_file = _targets(output or [], backtest=bool(backtest))
-    chosen = _format(format_name, report_file)
+    report = Target(_one(format_name or ["text"]), report_file)
+    chosen = _format(report.format_name, report_file)
     request = history_request(
         sources,
         Choices(quality, better, bad_beyond, good, tuple(promoted or ()), tuple(rolled_back or ()), table),
@@ -185,27 +193,26 @@ def calibrate(
             if backtest
             else run_calibration(request, policy, false_refusals, bar, tell)
         )
-    _deliver(result, chosen, policy_file, report_file, quiet=quiet)
+    _deliver(result, chosen, policy_file, report, quiet=quiet)
 
 
 def _deliver(
     result: Calibration | Backtest,
     chosen: CalibrationFormat,
     policy_file: Path | None,
-    report_file: Path | None,
+    report: Target,
     *,
     quiet: bool,
 ) -> None:
     from gate.study.calibrate.interface import Calibration  # noqa: PLC0415 - as above
 
     if isinstance(result, Calibration):
-        deliver(chosen.calibration(result), report_file)
-        if policy_file is not None:
-            deliver(result.policy, policy_file)
-            if not quiet:
-                say(f"gate: the policy is in {policy_file}; try it: --backtest {policy_file}")
+        policy = [] if policy_file is None else [(result.policy, Target("yaml", policy_file))]
+        deliver_all([(chosen.calibration(result), report), *policy])
+        if policy_file is not None and not quiet:
+            say(f"gate: the policy is in {policy_file}; try it: --backtest {policy_file}")
     else:
-        deliver(chosen.backtest(result), report_file)
+        deliver_all([(chosen.backtest(result), report)])
     if result.unreadable and not quiet:
         number = len(result.unreadable)
         noun = "version" if number == 1 else "versions"
@@ -214,8 +221,9 @@ def _deliver(
 
 def _targets(paths: list[Path], *, backtest: bool) -> tuple[Path | None, Path | None]:
     """Return where the policy and the report go: by the files' names."""
-    policies = [path for path in paths if path.suffix.lower() in _POLICY_FILES]
-    reports = [path for path in paths if path not in policies]
+    places = destinations(paths)
+    policies = [path for path in places if path is not None and path.suffix.lower() in _POLICY_FILES]
+    reports = [path for path in places if path not in policies]
     if backtest and policies:
         raise UsageError("a backtest proposes no policy", hint="Leave out --backtest, or write the report.")
     if len(policies) > 1 or len(reports) > 1:
@@ -223,6 +231,12 @@ def _targets(paths: list[Path], *, backtest: bool) -> tuple[Path | None, Path | 
             "more than one file for the same thing", hint="One .yaml file for the policy, one for the report."
         )
     return next(iter(policies), None), next(iter(reports), None)
+
+
+def _one(names: list[str]) -> str:
+    if len(names) > 1:
+        raise UsageError(f"{len(names)} formats for one report", hint="Give --format once.")
+    return names[0]
 
 
 def _format(name: str, output: Path | None) -> CalibrationFormat:
@@ -233,7 +247,7 @@ def _format(name: str, output: Path | None) -> CalibrationFormat:
     )
 
     known = calibration_format_name(name)
-    if (output is not None and str(output) != "-") or not sys.stdout.isatty():
+    if output is not None or not seen(sys.stdout):
         return calibration_format(known)
     width = max(60, shutil.get_terminal_size().columns)
     return calibration_format(known, color="NO_COLOR" not in os.environ, width=width)

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, progress, report_format, say
+from gate.cli.console import complain, progress, report_format, say
+from gate.cli.outputs import Target, conclude, deliver_each, targets
 from gate.errors import UsageError
+from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from gate.report.interface import Format
+    from gate.policy.interface import Verdict
     from gate.workflow.check import CheckResult
 
 
+_LONGEST_LIST: Final = 400
+
+
 def check(
+    context: typer.Context,
     source: options.Source,
     *,
     policy: options.Policies = None,
     baseline: options.Baselines = None,
     waivers: options.WaiversFile = None,
-    format_name: options.Formats = None,
+    format_name: Annotated[
+        list[str] | None,
+        options.formats("text, json, csv, junit, sarif, markdown, html, github or gitlab"),
+    ] = None,
     output: options.Outputs = None,
     record: Annotated[
         bool | None,
@@ -66,6 +72,7 @@ def check(
     little evaluated, 130 and 143 interrupted.
     """
     from gate.policy import exit_code  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.report import format_name as known  # noqa: PLC0415
     from gate.workflow.check import CheckRequest, check_source  # noqa: PLC0415
     from gate.workflow.measure import MeasureOptions  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
@@ -73,8 +80,12 @@ def check(
 
     if wait and record:
         raise UsageError("--wait records nothing itself", hint="Leave out --record.")
+    if not wait and _typed(context, "timeout"):
+        raise UsageError("--timeout is how long --wait waits", hint="Add --wait, or leave out --timeout.")
     strictness = _fail_on(fail_on)
-    deliveries = _deliveries(format_name or [], output or [])
+    deliveries = [
+        (report_format(each.format_name, each.path), each) for each in targets(format_name, output, known)
+    ]
     request = CheckRequest(
         source=source,
         policies=tuple(policy or ()),
@@ -91,13 +102,24 @@ def check(
     else:
         with progress(quiet=quiet) as report:
             result = check_source(request, report)
-    for chosen, path in deliveries:
-        deliver(chosen.verdict(result.verdict), path)
+    lost = deliver_each((form.verdict(result.verdict), target) for form, target in deliveries)
     if not quiet:
+        if Target("text", None) not in (target for _, target in deliveries):
+            _announce_outcome(result.verdict)
         _announce(result)
     if result.record_error is not None:
+        for error in lost:
+            complain(str(error), None)
         raise result.record_error
-    raise typer.Exit(int(exit_code(result.verdict, fail_on=strictness)))
+    recorded = wait or result.recorded is not None
+    known_anyway = _known(result.verdict, recorded=recorded)
+    conclude(exit_code(result.verdict, fail_on=strictness), lost, known_anyway, quiet=quiet)
+
+
+def _typed(context: typer.Context, parameter: str) -> bool:
+    """Tell whether a flag stood on the command line; a variable may be meant for another command."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _fail_on(value: str) -> Literal["block", "warn"]:
@@ -108,21 +130,22 @@ def _fail_on(value: str) -> Literal["block", "warn"]:
     raise UsageError(f"--fail-on takes block or warn, not {value!r}")
 
 
-def _deliveries(names: Sequence[str], paths: Sequence[Path]) -> list[tuple[Format, Path | None]]:
-    """Pair formats with files; at most one may go to stdout."""
-    from gate.report import format_name  # noqa: PLC0415 - keeps `gate --help` fast
+def _announce_outcome(verdict: Verdict) -> None:
+    """Say on stderr what refuses, or would if it were enforced: no report on stdout does."""
+    from gate.report.outline import audit_notes, headline, rules_by, subject  # noqa: PLC0415 - as above
 
-    formats = [format_name(name) for name in names or ["text"]]
-    if len(paths) > len(formats):
-        raise UsageError(
-            f"{len(paths)} output files for {len(formats)} formats",
-            hint="Give a --format for each -o, in the same order.",
-        )
-    targets: list[Path | None] = [None if str(path) == "-" else path for path in paths]
-    targets += [None] * (len(formats) - len(paths))
-    if targets.count(None) > 1:
-        raise UsageError("only one format can go to stdout", hint="Give each other format a file with -o.")
-    return [(report_format(name, path), path) for name, path in zip(formats, targets, strict=True)]
+    for note in audit_notes(verdict):
+        say(f"gate: {note}")
+    if verdict.outcome not in {"passed", "warned"}:
+        failed = ", ".join(printable(rule.id) for rule in rules_by(verdict, "failed", "block"))
+        by = f"; failed rules: {printable(failed, _LONGEST_LIST)}" if failed else ""
+        say(f"gate: {headline(verdict)}: {subject(verdict)}{by}")
+
+
+def _known(verdict: Verdict, *, recorded: bool) -> str:
+    """Say what is decided and recorded, for somebody who did not get the report."""
+    what = "the decision was recorded" if recorded else "nothing was recorded"
+    return f"The model was judged, its outcome is {verdict.outcome}, and {what}."
 
 
 def _announce(result: CheckResult) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, report_format
+from gate.cli.console import report_format
+from gate.cli.outputs import deliver_all, targets
 from gate.errors import UsageError
 
 
@@ -24,15 +25,10 @@ def convert(
     ],
     *,
     format_name: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            envvar="GATE_FORMAT",
-            help="text, json, csv, junit, sarif, markdown, html, github or gitlab.",
-        ),
-    ] = "text",
-    output: options.Output = None,
+        list[str] | None,
+        options.formats("text, json, csv, junit, sarif, markdown, html, github or gitlab"),
+    ] = None,
+    output: options.Outputs = None,
 ) -> None:
     """Render a saved verdict or analysis in another format, byte for byte as the check would have.
 
@@ -42,9 +38,14 @@ def convert(
     from gate.report import format_name as known  # noqa: PLC0415
     from gate.report import load_report  # noqa: PLC0415
 
-    chosen = report_format(known(format_name), output)
+    chosen = [
+        (report_format(each.format_name, each.path), each) for each in targets(format_name, output, known)
+    ]
     report = load_report(_read(saved))
-    deliver(chosen.verdict(report) if isinstance(report, Verdict) else chosen.analysis(report), output)
+    deliver_all(
+        (form.verdict(report) if isinstance(report, Verdict) else form.analysis(report), target)
+        for form, target in chosen
+    )
 
 
 def _read(saved: Path) -> bytes:
@@ -59,6 +60,8 @@ def _read(saved: Path) -> bytes:
 
     try:
         if str(saved) == "-":
+            if sys.stdin is None:
+                raise UsageError("cannot read -: stdin is closed")
             return sys.stdin.buffer.read(MAX_BYTES + 1)
         with saved.open("rb") as file:
             return file.read(MAX_BYTES + 1)

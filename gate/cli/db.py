@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gate.cli.console import write
+
 app = typer.Typer(
     help="The gate's own tables in the registry's database.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -30,7 +32,10 @@ def upgrade(
     ] = None,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit 3 unless the tables are current.")
+        bool,
+        typer.Option(
+            "--check", envvar="GATE_CHECK", help="Change nothing; exit 3 unless the tables are current."
+        ),
     ] = False,
 ) -> None:
     """Make the tables, or bring them to the version that this program needs.
@@ -44,4 +49,4 @@ def upgrade(
     what = (
         f"version {done.after}" if done.before == done.after else f"{done.before or 'none'} -> {done.after}"
     )
-    typer.echo(f"{printable(done.database)}: {what}")
+    write(f"{printable(done.database)}: {what}")

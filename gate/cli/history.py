@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver
+from gate.cli.console import seen
+from gate.cli.outputs import deliver_all, targets
 from gate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ def history(
     ] = None,
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every registered model, those that need somebody first.")
+        bool,
+        typer.Option(
+            "--all", envvar="GATE_ALL", help="Every registered model, those that need somebody first."
+        ),
     ] = False,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv or html.")
-    ] = "text",
-    output: options.Output = None,
+    format_name: Annotated[list[str] | None, options.formats("text, json, csv or html")] = None,
+    output: options.Outputs = None,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
 ) -> None:
@@ -39,7 +41,8 @@ def history(
     Reads the registry's tags alone, no model and no report; a decision whose tags do not fit
     together is named as not whole.
     """
-    from gate.workflow.history import registry_history  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.report.history import history_format_name  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.history import registry_history  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
 
     if (name is None) != everything:
@@ -47,8 +50,12 @@ def history(
             "gate history takes either the NAME of a model or --all",
             hint="gate history NAME, or gate history --all",
         )
-    chosen = _format(format_name, output)
-    deliver(chosen.history(registry_history(name, RegistryAddress(tracking_uri, registry_uri))), output)
+    chosen = [
+        (_format(each.format_name, each.path), each)
+        for each in targets(format_name, output, history_format_name)
+    ]
+    found = registry_history(name, RegistryAddress(tracking_uri, registry_uri))
+    deliver_all((form.history(found), target) for form, target in chosen)
 
 
 def _format(name: str, output: Path | None) -> HistoryFormat:
@@ -56,7 +63,7 @@ def _format(name: str, output: Path | None) -> HistoryFormat:
     from gate.report.history import history_format, history_format_name  # noqa: PLC0415 - as above
 
     known = history_format_name(name)
-    if output is not None or not sys.stdout.isatty():
+    if output is not None or not seen(sys.stdout):
         return history_format(known)
     width = max(60, shutil.get_terminal_size().columns)
     return history_format(known, color="NO_COLOR" not in os.environ, width=width)

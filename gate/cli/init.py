@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gate.cli.console import say
+from gate.cli.console import say, write
 
 
 class KeyRole(str, Enum):
@@ -29,6 +29,7 @@ def init(
         list[KeyRole] | None,
         typer.Option(
             "--role",
+            envvar="GATE_ROLE",
             help="What to make a key for: check, waive or override; may repeat.  [default: check]",
             show_default=False,
         ),
@@ -37,6 +38,7 @@ def init(
         list[str] | None,
         typer.Option(
             "--models",
+            envvar="GATE_KEY_MODELS",
             help="Registered models, as globs, that new keys are trusted for; may repeat.  [default: *]",
             show_default=False,
         ),
@@ -53,4 +55,4 @@ def init(
         say(f"gate: wrote {directory / name}")
     for name in done.kept:
         say(f"gate: kept {directory / name}, which was there already")
-    typer.echo(next_steps(done))
+    write(next_steps(done))

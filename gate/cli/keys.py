@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, say
+from gate.cli.console import deliver, say, write
 from gate.text import printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add(
 
     added = add_keys(files, database)
     for key_id in added:
-        typer.echo(f"trusted: {printable(key_id)}")
+        write(f"trusted: {printable(key_id)}")
     if not added:
         say("nothing to do: these keys are trusted just so already")
 
@@ -66,7 +66,7 @@ def list_(
 
     rows = [_row(stored) for stored in list_keys(database)]
     if format_name is ListFormat.JSON:
-        deliver(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", None)
+        deliver(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", None, "json")
         return
     if not rows:
         say("no key is trusted here: `gate init` makes one, `gate keys add` trusts it")
@@ -74,7 +74,7 @@ def list_(
     for row in rows:
         models = printable(", ".join(row["models"]))  # type: ignore[arg-type]
         until = f", until {row['not_after']}" if row["not_after"] else ""
-        typer.echo(f"{row['id']!s:<{width}}  {row['role']!s:<8}  {row['state']}{until}  {models}")
+        write(f"{row['id']!s:<{width}}  {row['role']!s:<8}  {row['state']}{until}  {models}")
 
 
 @app.command()
@@ -97,6 +97,7 @@ def revoke(
         int,
         typer.Option(
             "--since",
+            envvar="GATE_SINCE",
             min=0,
             metavar="SEQ",
             help="The first decision, by the registry's number, that no longer counts; "
@@ -109,7 +110,7 @@ def revoke(
     from gate.workflow.administer import revoke as revoke_key  # noqa: PLC0415 - keeps `gate --help` fast
 
     revoked = revoke_key(key_id, database, since=since)
-    typer.echo(f"revoked: {printable(key_id)}, since decision {revoked.key.revoked_since}")
+    write(f"revoked: {printable(key_id)}, since decision {revoked.key.revoked_since}")
     say(f"decisions in force that no longer count: {len(revoked.stale)}; `gate check` renews them")
 
 

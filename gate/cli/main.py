@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -13,7 +14,7 @@ import typer
 
 from gate import __version__
 from gate.cli.commands import add_commands
-from gate.cli.console import complain, say
+from gate.cli.console import Outcome, complain, prepare_streams, say, settle_stdout, write
 from gate.errors import ExitCode, GateError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def application(words: Sequence[str] | None = None) -> typer.Typer:
 
 def _show_version(*, wanted: bool) -> None:
     if wanted:
-        typer.echo(f"mlflow-spectral-gate {__version__}")
+        write(f"mlflow-spectral-gate {__version__}")
         raise typer.Exit
 
 
@@ -73,8 +74,11 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; a crash of ours never looks like a refusal (exit 1)."""
     signal.signal(signal.SIGTERM, _on_sigterm)
+    prepare_streams()
     _begin_fast()
     code = run(arguments)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ours raises, which from here on would exit with 1
+    settle_stdout()
     if threading.active_count() == 1:  # beside a thread in LAPACK it crashed, 3 interruptions of 14
         gc.freeze()  # or the interpreter looks for garbage among all modules before it ends: 35 ms
     sys.exit(code)
@@ -99,14 +103,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
             args=None if arguments is None else words, prog_name="gate", standalone_mode=False
         )
     except BaseException as error:  # noqa: BLE001 - the top-level guard: no crash may look like exit 1
-        return int(_explain(error))
+        return _explained(error)
     if result == ExitCode.INTERRUPTED:  # Typer takes Ctrl-C for itself and says nothing
-        return int(_explain(KeyboardInterrupt()))
+        return _explained(KeyboardInterrupt())
+    if result == ExitCode.BLOCKED:  # what decides raises Outcome: this is some library's idea of a failure
+        return int(ExitCode.FAILED)
     return result if isinstance(result, int) else int(ExitCode.PASSED)
+
+
+def _explained(error: BaseException) -> int:
+    """Return the exit code that means what ended the command, even where telling it to a person fails."""
+    try:
+        return int(_explain(error))
+    except BaseException:  # noqa: BLE001 - an error that cannot be shown, or a second Ctrl-C
+        return int(ExitCode.FAILED)
 
 
 def _explain(error: BaseException) -> ExitCode:
     """Tell a person what ended the command, and return the exit code that means it."""
+    if isinstance(error, Outcome):
+        return error.code
     if isinstance(error, GateError):
         _tell(error)
         return error.exit_code
@@ -114,13 +130,21 @@ def _explain(error: BaseException) -> ExitCode:
         if isinstance(error, kinds):
             complain(message, hint)
             return code
-    if isinstance(error, BrokenPipeError):
-        # The reader of stdout went away; the interpreter must not complain again while flushing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
     if isinstance(error, SystemExit):
-        raise error
+        return _left(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        complain(str(error), None)
+        return ExitCode.FAILED
     return _usage_or_fault(error)
+
+
+def _left(error: SystemExit) -> ExitCode:
+    """Return the exit code for a library's ``sys.exit``: that of completion may be 0, any other failed."""
+    if _COMPLETE in os.environ and not error.code:
+        return ExitCode.PASSED
+    cause = error.__context__  # Typer ends so when the reader of its help is gone
+    complain(f"a library ended the command: {cause or f'exit {error.code}'}", None)
+    return ExitCode.FAILED
 
 
 def _tell(error: GateError) -> None:
@@ -144,14 +168,20 @@ _ENDINGS: tuple[
 
 def _usage_or_fault(error: BaseException) -> ExitCode:
     """Tell a mistyped command from a fault of ours (Typer's own errors know how to show themselves)."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, lines and all
+        say(str(error))
+        return ExitCode.USAGE
     show = getattr(error, "format_message", None)
     if getattr(error, "exit_code", None) == ExitCode.USAGE and callable(show):
         complain(str(show()), "`gate --help` lists the commands, `gate COMMAND --help` their flags.")
         return ExitCode.USAGE
     if os.environ.get("GATE_DEBUG"):
-        raise error
+        import traceback  # noqa: PLC0415 - only here
+
+        say("".join(traceback.format_exception(error)).rstrip("\n"))
+        return ExitCode.FAILED
     complain(
         f"unexpected {type(error).__name__}: {error}",
-        "This is a fault of the gate, and nothing was judged. Run it again with GATE_DEBUG=1 and report it.",
+        "This is a fault of the gate and no verdict. Run it again with GATE_DEBUG=1 and report it.",
     )
     return ExitCode.FAILED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,15 +89,19 @@ Baselines = Annotated[
         "[default: what the policy says]",
     ),
 ]
-Formats = Annotated[
-    list[str] | None,
-    typer.Option(
+
+
+def formats(known: str) -> Any:
+    """Return the flag of a verb's formats, which ``known`` lists; it takes a list."""
+    return typer.Option(
         "--format",
         "-f",
         envvar="GATE_FORMAT",
-        help="Output format; repeats in pairs with -o.  [default: text]",
-    ),
-]
+        help=f"{known}; repeats in pairs with -o.  [default: text]",
+        show_default=False,
+    )
+
+
 Outputs = Annotated[
     list[Path] | None,
     typer.Option(
@@ -124,5 +128,6 @@ Database = Annotated[
     ),
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here; - is stdout.")
+    list[Path] | None,
+    typer.Option("--output", "-o", envvar="GATE_OUTPUT", help="Write here, once; - is stdout."),
 ]

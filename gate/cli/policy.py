@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import colored, deliver, progress
+from gate.cli.console import colored, deliver, progress, write
+from gate.cli.outputs import conclude, deliver_each, destination, targets
 from gate.cli.policy_push import push
 from gate.errors import ExitCode
 
@@ -44,7 +45,7 @@ def validate(files: Files) -> None:
 
     for policy in _loaded(files):
         digest = policy_digest(policy, "gate-1")
-        typer.echo(f"{printable(policy.file)}: {policy.name}, {len(policy.rules)} rules, {digest}")
+        write(f"{printable(policy.file)}: {policy.name}, {len(policy.rules)} rules, {digest}")
 
 
 @app.command()
@@ -52,7 +53,12 @@ def schema(
     *,
     format_name: Annotated[
         SchemaFormat,
-        typer.Option("--format", "-f", help="The schema for editors, or the reference for people."),
+        typer.Option(
+            "--format",
+            "-f",
+            envvar="GATE_SCHEMA_FORMAT",
+            help="The schema for editors, or the reference for people.",
+        ),
     ] = SchemaFormat.JSON,
     output: options.Output = None,
 ) -> None:
@@ -62,10 +68,11 @@ def schema(
     from gate.policy.reference import reference  # noqa: PLC0415
     from gate.policy.schema import json_schema  # noqa: PLC0415
 
+    place = destination(output)
     if format_name is SchemaFormat.JSON:
-        deliver(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", output)
+        deliver(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", place, "json")
     else:
-        deliver(reference(), output)
+        deliver(reference(), place, "markdown")
 
 
 @app.command()
@@ -73,7 +80,7 @@ def explain(files: Files, *, output: options.Output = None) -> None:
     """Say in words what policies ask, of what, and what their metrics cannot see."""
     from gate.policy.explain import explain as in_words  # noqa: PLC0415 - keeps `gate --help` fast
 
-    deliver("\n\n".join(in_words(policy) for policy in _loaded(files)) + "\n", output)
+    deliver("\n\n".join(in_words(policy) for policy in _loaded(files)) + "\n", destination(output))
 
 
 @app.command("test")
@@ -87,10 +94,8 @@ def run_tests(
         ),
     ] = None,
     *,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json or junit.")
-    ] = "text",
-    output: options.Output = None,
+    format_name: Annotated[list[str] | None, options.formats("text, json or junit")] = None,
+    output: options.Outputs = None,
     convention: options.Convention = "gate-1",
     jobs: options.Jobs = None,
     cache: options.Cache = True,
@@ -104,12 +109,15 @@ def run_tests(
     from gate.workflow.measure import MeasureOptions  # noqa: PLC0415
     from gate.workflow.policy_test import run_policy_tests  # noqa: PLC0415
 
-    chosen = known_format(format_name)
+    chosen = targets(format_name, output, known_format)
     measuring = MeasureOptions(convention=convention, jobs=jobs, cache=cache)
     with progress(quiet=quiet) as shown:
         report = run_policy_tests(tuple(files or ()), measuring, shown)
-    deliver(render_tests(report, chosen, color=colored(output)), output)
-    raise typer.Exit(int(ExitCode.PASSED if report.passed else ExitCode.BLOCKED))
+    lost = deliver_each(
+        (render_tests(report, known_format(each.format_name), color=colored(each.path)), each)
+        for each in chosen
+    )
+    conclude(ExitCode.PASSED if report.passed else ExitCode.BLOCKED, lost, quiet=quiet)
 
 
 app.command("push")(push)

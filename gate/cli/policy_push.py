@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import say
+from gate.cli.console import say, write
 
 
 def push(
@@ -19,12 +19,19 @@ def push(
     ] = None,
     *,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take out every policy that these files do not name.")
+        bool,
+        typer.Option(
+            "--replace", envvar="GATE_REPLACE", help="Take out every policy that these files do not name."
+        ),
     ] = False,
     remove: Annotated[
         list[str] | None,
         typer.Option(
-            "--remove", metavar="NAME", help="Take this policy out; may repeat.", show_default=False
+            "--remove",
+            envvar="GATE_REMOVE",
+            metavar="NAME",
+            help="Take this policy out; may repeat.",
+            show_default=False,
         ),
     ] = None,
     database: options.Database = None,
@@ -45,6 +52,6 @@ def push(
         say("no policy asks anything new")
     for policy in pushed.in_force:
         news = "  (new)" if policy.name in pushed.activated else ""
-        typer.echo(f"{policy.name}  {policy.digest}{news}")
+        write(f"{policy.name}  {policy.digest}{news}")
     if not pushed.in_force:
         say("no policy is in force any more: the registry refuses nothing")

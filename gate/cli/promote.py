@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import progress, report_format, say
+from gate.cli.console import Outcome, progress, report_format, say
 from gate.errors import ExitCode
 
 
@@ -33,7 +33,8 @@ def promote(
 ) -> None:
     """Set an alias on a model version, after checking it if no current decision exists.
 
-    Refuses, with the exit code of the check, when the version is blocked.
+    Refuses, with the exit code of the check, when the version is blocked.  A decision made against other
+    baselines than those named here is made anew.
     """
     from gate.workflow.check import CheckRequest  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.workflow.measure import MeasureOptions  # noqa: PLC0415
@@ -54,4 +55,4 @@ def promote(
     if result.verdict is not None and not quiet:
         say(report_format("text", None, people=True).verdict(result.verdict).rstrip("\n"))
     say(f"gate: {result.message}")
-    raise typer.Exit(int(result.exit_code if result.promoted else result.exit_code or ExitCode.BLOCKED))
+    raise Outcome(result.exit_code if result.promoted else result.exit_code or ExitCode.BLOCKED)

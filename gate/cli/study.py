@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, progress, say
+from gate.cli.console import progress, say, seen
+from gate.cli.outputs import deliver_all, targets
 
 if TYPE_CHECKING:
     from gate.study.formats import StudyFormat
+    from gate.study.interface import Study
     from gate.workflow.study import StudyRequest
 
 
@@ -76,10 +78,8 @@ def study(
             "--min-group", min=3, envvar="GATE_MIN_GROUP", help="Smallest sub-group with figures of its own."
         ),
     ] = 5,
-    format_name: Annotated[
-        str, typer.Option("--format", "-f", envvar="GATE_FORMAT", help="text, json, csv, markdown or html.")
-    ] = "text",
-    output: options.Output = None,
+    format_name: Annotated[list[str] | None, options.formats("text, json, csv, markdown or html")] = None,
+    output: options.Outputs = None,
     convention: options.Convention = "gate-1",
     full: options.Full = False,
     jobs: options.Jobs = None,
@@ -95,13 +95,17 @@ def study(
 
     Reads models and runs, writes nothing to the registry.
     """
-    from gate.study.interface import StudySettings  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.study.formats import study_format_name  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.study.interface import StudySettings  # noqa: PLC0415
     from gate.workflow.measure import MeasureOptions  # noqa: PLC0415
     from gate.workflow.sources import RegistryAddress  # noqa: PLC0415
     from gate.workflow.study import StudyRequest  # noqa: PLC0415
     from gate.workflow.study_choices import quality_direction  # noqa: PLC0415
 
-    chosen = _format(format_name, output)
+    chosen = [
+        (_format(each.format_name, each.path), each)
+        for each in targets(format_name, output, study_format_name)
+    ]
     request = StudyRequest(
         sources=tuple(sources),
         settings=StudySettings(min_group=min_group, seed=seed),
@@ -114,11 +118,12 @@ def study(
         options=MeasureOptions(convention, full, jobs, seed, float32, executor, cache),
         address=RegistryAddress(tracking_uri, registry_uri),
     )
-    deliver(_studied(request, chosen, quiet=quiet), output)
+    result = _studied(request, quiet=quiet)
+    deliver_all((form.study(result), target) for form, target in chosen)
 
 
-def _studied(request: StudyRequest, chosen: StudyFormat, *, quiet: bool) -> str:
-    """Run the study with a bar, say on stderr what a pipe would hide, and render it."""
+def _studied(request: StudyRequest, *, quiet: bool) -> Study:
+    """Run the study with a bar, and say on stderr what a pipe would hide."""
     from gate.workflow.study import run_study  # noqa: PLC0415 - as above
 
     with progress(quiet=quiet) as report:
@@ -127,7 +132,7 @@ def _studied(request: StudyRequest, chosen: StudyFormat, *, quiet: bool) -> str:
     if result.left_out and not quiet:
         number = len(result.left_out)
         say(f"gate: {number} {'model' if number == 1 else 'models'} left out, each named with its reason")
-    return chosen.study(result)
+    return result
 
 
 def _format(name: str, output: Path | None) -> StudyFormat:
@@ -135,7 +140,7 @@ def _format(name: str, output: Path | None) -> StudyFormat:
     from gate.study.formats import study_format, study_format_name  # noqa: PLC0415 - as above
 
     known = study_format_name(name)
-    if (output is not None and str(output) != "-") or not sys.stdout.isatty():
+    if output is not None or not seen(sys.stdout):
         return study_format(known)
     width = max(60, shutil.get_terminal_size().columns)
     return study_format(known, color="NO_COLOR" not in os.environ, width=width)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from gate.cli import options
-from gate.cli.console import deliver, say
+from gate.cli.console import say
+from gate.cli.outputs import conclude, deliver_each, targets
 from gate.errors import ExitCode
 
 
@@ -52,21 +53,30 @@ def verify(
     ] = None,
     envelope: Annotated[
         Path | None,
-        typer.Option("--envelope", help="File of signed decisions, in the place of the registry's."),
+        typer.Option(
+            "--envelope",
+            envvar="GATE_ENVELOPE",
+            help="File of signed decisions, in the place of the registry's.",
+        ),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", help="Folder or file to hash, in the place of the registry's."),
+        typer.Option(
+            "--model",
+            envvar="GATE_VERIFIED_MODEL",
+            help="Folder or file to hash, in the place of the registry's.",
+        ),
     ] = None,
     verdict: Annotated[
         Path | None,
-        typer.Option("--verdict", help="A verdict.json that must be the one that was decided by."),
+        typer.Option(
+            "--verdict",
+            envvar="GATE_VERDICT",
+            help="A verdict.json that must be the one that was decided by.",
+        ),
     ] = None,
-    format_name: Annotated[
-        VerificationFormat,
-        typer.Option("--format", "-f", envvar="GATE_FORMAT", help="For people or programs."),
-    ] = VerificationFormat.TEXT,
-    output: options.Output = None,
+    format_name: Annotated[list[VerificationFormat] | None, options.formats("For people or programs")] = None,
+    output: options.Outputs = None,
     tracking_uri: options.TrackingUri = None,
     registry_uri: options.RegistryUri = None,
     quiet: options.Quiet = False,
@@ -89,10 +99,14 @@ def verify(
         verdict=verdict,
         address=RegistryAddress(tracking_uri, registry_uri),
     )
+    chosen = targets([each.value for each in format_name or ()], output, str)
     found = verify_decisions(request)
-    deliver(render_verification(found, format_name.value), output)
+    lost = deliver_each(
+        (render_verification(found, "json" if each.format_name == "json" else "text"), each)
+        for each in chosen
+    )
     if not found.valid and not quiet:
         for why in found.failures():
             say(f"gate: {why}")
     codes = {(True, True): ExitCode.PASSED, (True, False): ExitCode.BLOCKED}
-    raise typer.Exit(int(codes.get((found.valid, found.passed), ExitCode.FAILED)))
+    conclude(codes.get((found.valid, found.passed), ExitCode.FAILED), lost, quiet=quiet)

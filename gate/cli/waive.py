@@ -9,6 +9,7 @@ import typer
 
 from gate.cli import options
 from gate.cli.console import deliver, progress, say
+from gate.cli.outputs import destinations
 
 
 def waive(
@@ -82,6 +83,7 @@ def waive(
         sign=sign,
         address=RegistryAddress(tracking_uri, registry_uri),
     )
+    destinations([file])
     with progress(quiet=quiet) as report:
         result = add(request, report)
     deliver(result.text, file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -10,7 +12,7 @@ import onnx
 import pytest
 
 from gate.workflow.demo import damaged_copy
-from tests.cli.command import gate
+from tests.cli.command import GATE, environment, gate
 from tests.models import fetch
 
 if TYPE_CHECKING:
@@ -114,3 +116,35 @@ def test_a_run_can_be_checked_before_it_is_registered(registered: str) -> None:
     analysis = json.loads(done.stdout)
     assert analysis["source"]["digest"] == version.tags.get("gate.digest", analysis["source"]["digest"])
     assert analysis["coverage"]["analyzed_layers"] == 16
+
+
+def test_a_report_that_is_lost_leaves_the_decision_and_says_so(registered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as unread:
+        for redirect, version, code in (("", 2, 1), (">&-", 1, 3)):
+            done = subprocess.run(
+                [*("sh", "-c", f'exec "$@" {redirect}', "sh"), *GATE, "check", f"models:/silero/{version}"],
+                env=environment({"MLFLOW_TRACKING_URI": registered}),
+                stdout=unread,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=200,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+            assert "cannot write stdout" in done.stderr
+            assert "the decision was recorded" in done.stderr
+            told = f"its outcome is {_version(registered, version).tags['gate.outcome']},"
+            assert told in done.stderr
+
+
+def test_an_output_that_cannot_be_written_records_nothing(registered: str) -> None:
+    before = _version(registered, 1).tags
+    done = gate(
+        *("check", "models:/silero/1", "--format", "json", "-o", "nowhere/out.json"),
+        changes={"MLFLOW_TRACKING_URI": registered},
+    )
+    assert done.returncode == 2
+    assert "nowhere/out.json" in done.stderr
+    assert _version(registered, 1).tags == before
