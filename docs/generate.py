@@ -116,7 +116,7 @@ def settings_page() -> str:
     for title, settings in GROUPS.items():
         lines += [f"\n## {title}\n", "| variable | meaning |", "|---|---|"]
         lines += [f"| `{name}` | {meaning} |" for name, meaning in settings.items()]
-    lines += ["\n## Flags\n", "A flag on the command line goes before its variable.\n"]
+    lines += ["\n## Flags\n", _FLAGS_PREFACE]
     lines += ["| variable | flag |", "|---|---|"]
     uses: dict[str, list[str]] = {}
     for path, command in _walk(typer.main.get_command(application()), "gate"):
@@ -126,6 +126,14 @@ def settings_page() -> str:
                 uses.setdefault(parameter.envvar, []).append(f"`{path}` {flag}")
     lines += [f"| `{name}` | {', '.join(flags)} |" for name, flags in sorted(uses.items())]
     return "\n".join(lines) + "\n"
+
+
+_FLAGS_PREFACE: Final = """A flag on the command line goes before its variable. `GATE_...=1` (or `true`,
+`yes`, `on`) sets a flag without a value.
+
+Where a flag may repeat, its variable holds several values: paths apart by `:` (by `;` on Windows), as in
+`PATH`, all else by spaces. So `GATE_FORMAT="json junit"` goes with `GATE_OUTPUT=verdict.json:junit.xml`.
+"""
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {

@@ -32,6 +32,9 @@ _BLOCK: Final = re.compile(
     r"^(?P<indent>[ ]*)```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^[ ]*```$",
     re.MULTILINE | re.DOTALL,
 )
+REACHED_ITS_END: Final = "every command of the page ran"
+"""What a script says last: one that a here-document swallowed the rest of ends well, and too soon."""
+
 _WAIT_SECONDS: Final = 120
 
 
@@ -89,13 +92,16 @@ def commands(block: Block) -> tuple[str, ...]:
 
 
 def _prompted(lines: list[str]) -> list[str]:
-    """Keep prompts and what a backslash continues."""
+    """Keep prompts and what goes on after them: a backslash, an open quote, a here-document."""
     kept: list[str] = []
+    command = ""
     for line in lines:
-        if line.startswith("$ "):
-            kept.append(line[2:])
-        elif kept and kept[-1].endswith("\\"):
+        if command and (command.endswith("\\") or _is_open(command)):
             kept.append(line)
+            command += f"\n{line}"
+        elif line.startswith("$ "):
+            kept.append(line[2:])
+            command = line[2:]
     return kept
 
 
@@ -113,18 +119,21 @@ def _joined(lines: Iterable[str]) -> tuple[str, ...]:
 
 def _is_open(command: str) -> bool:
     """Tell whether a quote, a here-document or a compound command goes on in the next line."""
+    here = re.search(r"<<-?\s*['\"]?(\w+)['\"]?", command)
+    if here is not None:  # what it holds is no shell: an apostrophe opens nothing
+        return not re.search(rf"\n{here[1]}$", command)
     try:
         words = shlex.split(command, comments=True)
     except ValueError:
-        return True
-    here = re.search(r"<<-?\s*['\"]?(\w+)['\"]?", command)
-    if here is not None and not re.search(rf"\n{here[1]}$", command):
         return True
     return words[:1] in (["for"], ["while"], ["if"], ["until"]) and words[-1:] not in (["done"], ["fi"])
 
 
 def script(page: str, replace: Mapping[str, str]) -> str:
-    """Return one bash script of every command on a page; it stops with the first unexpected exit code."""
+    """Return one bash script of every command on a page; it stops with the first unexpected exit code.
+
+    Its last line of output is ``REACHED_ITS_END``.
+    """
     parts = ["set -u", "trap 'for job in $(jobs -p); do kill -- -$job; done 2>/dev/null; wait' EXIT"]
     for block in blocks(page):
         if block.language not in SHELL or block.why_not is not None:
@@ -139,6 +148,7 @@ def script(page: str, replace: Mapping[str, str]) -> str:
                 parts += _in_background(command, block.background, where)
             else:
                 parts += [command, _expect(block.exits if last else 0, where)]
+    parts.append(f"echo {shlex.quote(REACHED_ITS_END)}")
     return "\n".join(parts) + "\n"
 
 

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from gate.policy import load_policies
 from tests.cli.command import gate
-from tests.docs.pages import PAGES, ROOT, SHELL, blocks, commands, script
+from tests.docs.pages import PAGES, REACHED_ITS_END, ROOT, SHELL, Block, blocks, commands, script
 from tests.mlflow_server import free_port, running_server
 from tests.spectra.layers import pareto, with_eigenvalues
 
@@ -144,6 +144,7 @@ def with_commands() -> list[str]:
     ]
 
 
+@pytest.mark.timeout(900)  # a page is a dozen commands or more, each with imports of its own
 @pytest.mark.parametrize("page", with_commands())
 def test_the_commands_on_the_page_run(page: str, registry: str, files: Path, tmp_path: Path) -> None:
     folder = tmp_path / "work"
@@ -159,7 +160,7 @@ def test_the_commands_on_the_page_run(page: str, registry: str, files: Path, tmp
         "VIRTUAL_ENV": str(Path(sys.executable).parent.parent),
     }
     text = script(page, {"http://mlflow.example:5000": registry, **_here(folder)})
-    if ".demo/" in text:
+    if ".demo/" in text and "gate demo" not in text:
         demonstrated = gate("demo", "--directory", ".demo", folder=folder)
         assert demonstrated.returncode == 0, demonstrated.stderr
     done = subprocess.run(
@@ -168,10 +169,29 @@ def test_the_commands_on_the_page_run(page: str, registry: str, files: Path, tmp
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.endswith(f"{REACHED_ITS_END}\n"), done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_a_here_document_at_a_prompt_is_one_command_and_ends() -> None:
+    code = """$ cat > a.yaml <<'END'
+name: it's one
+# a comment
+END
+$ gate policy \\
+    validate a.yaml
+a.yaml: fine
+$ gate doctor
+"""
+    found = commands(Block("page.md", 1, "console", code, ""))
+    assert found == (
+        "cat > a.yaml <<'END'\nname: it's one\nEND",
+        "gate policy \\\n    validate a.yaml",
+        "gate doctor",
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
