@@ -29,14 +29,23 @@ _LINE: Final = 64
 """Bytes of a cache line."""
 
 
-def spaced_zeros(rows: int, columns: int, dtype: np.dtype[Any]) -> Matrix:
-    """Return zeros in Fortran order, of which no two neighbouring columns are in each other's way.
+def spaced(rows: int, columns: int, dtype: np.dtype[Any]) -> Matrix:
+    """Return an array in Fortran order, of which no two neighbouring columns are in each other's way.
 
-    One line of cache more between them makes the two-stage reduction of 2048 and 4096 rows 15 % faster
-    (measured on Zen 4).
+    It is not filled.  One line of cache more between columns makes the two-stage reduction of 2048 and
+    4096 rows 15 % faster (measured on Zen 4).
     """
-    apart = 0 if rows * dtype.itemsize % _CONFLICT else _LINE // dtype.itemsize
-    return np.zeros((rows + apart, columns), dtype, order="F")[:rows]
+    return np.empty((_apart(rows, dtype), columns), dtype, order="F")[:rows]
+
+
+def spaced_zeros(rows: int, columns: int, dtype: np.dtype[Any]) -> Matrix:
+    """Return zeros, likewise, in memory of which the system gives what is written to."""
+    return np.zeros((_apart(rows, dtype), columns), dtype, order="F")[:rows]
+
+
+def _apart(rows: int, dtype: np.dtype[Any]) -> int:
+    """Return how many rows there must be in memory."""
+    return rows if rows * dtype.itemsize % _CONFLICT else rows + _LINE // dtype.itemsize
 
 
 class Blas:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gate.errors import ResourceError
-from gate.spectra.lapack.blas import Blas, leading, spaced_zeros
+from gate.spectra.lapack.blas import Blas, leading, spaced, spaced_zeros
 from gate.spectra.lapack.crew import crew
 from gate.spectra.lapack.tiled import add_square, to_band
 
@@ -46,6 +46,9 @@ _PANEL_BYTES: Final = 1 << 23
 
 _PANEL_ROWS: Final = 384
 """Rows of a tall matrix cast at a time: more leave the cache before BLAS is through (measured on Zen 4)."""
+
+_WHOLE: Final = 1 << 17
+"""Elements up to which it is cast at once: calling BLAS again costs more than the cache saves."""
 
 _ALIGNED_ROWS: Final = 8
 _CONFLICTING_ROWS: Final = 256
@@ -87,9 +90,9 @@ class OpenBlas:
         if matrix.dtype == dtype and matrix.flags.c_contiguous and matrix.flags.aligned:
             add_square(blas, crew(), matrix.T, gram, turned=not tall)
             return gram
-        depth = max(64, min(_PANEL_BYTES // (size * gram.itemsize), _panel_rows(rows) if tall else columns))
-        depth = min(depth, max(rows, columns))
-        buffer = spaced_zeros(*((size, depth) if tall else (depth, size)), gram.dtype)
+        longest = _panel_rows(rows) if tall and matrix.size > _WHOLE else max(matrix.shape)
+        depth = min(longest, max(64, _PANEL_BYTES // (size * gram.itemsize)))
+        buffer = spaced(*((size, depth) if tall else (depth, size)), gram.dtype)
         for first in range(0, max(rows, columns), depth):
             panel = (matrix[first : first + depth] if tall else matrix[:, first : first + depth]).T
             factor = buffer[: panel.shape[0], : panel.shape[1]]
