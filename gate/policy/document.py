@@ -238,7 +238,9 @@ class PolicyDocument(StrictModel):
     match: MatchDocument = Field(default_factory=MatchDocument)  # type: ignore[arg-type]
     baseline: BaselineDocument = Field(default_factory=BaselineDocument)  # type: ignore[arg-type]
     coverage: CoverageDocument = Field(default_factory=CoverageDocument)  # type: ignore[arg-type]
-    on_error: Literal["block", "warn"] = Field("block", description="What a model that cannot be read means.")
+    on_error: Literal["block", "warn"] = Field(
+        "block", description="What a model that cannot be read, or not safely, means."
+    )
     when_nothing_to_measure: Choice = Field(
         "block",
         description="What a model without a weight matrix (gradient boosting, say) means; rules about its "

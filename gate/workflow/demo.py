@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -154,7 +154,7 @@ def _judge_and_promote(registry: RegistryAddress, number: int, jobs: int | None)
         result = check_source(request)
     yield render_verdict(result.verdict, "text").rstrip("\n")
     with _quiet_mlflow():
-        promoted = promote_version(request, "champion")
+        promoted = promote_version(replace(request, baselines=()), "champion")
     yield f"$ gate promote models:/{MODEL}/{number} --alias champion"
     yield promoted.message
 

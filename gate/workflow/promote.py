@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -71,14 +72,13 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
             exit_code=ExitCode.PASSED,
         )
     decision = _current(located, policies, request)
-    anew = request.waivers is not None and decision is not None and not decision.passing
-    if decision is None or anew or _is_of_other_baselines(located, decision, policies, request.baselines):
+    verdict = None if decision is None else _recorded_verdict(located, decision)
+    if decision is None or _is_outdated(decision, verdict, policies, request):
         return _check_first(request, located, policies, alias, what, progress)
     if decision.passing:
         _set(located, alias)
         message = f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})"
         return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED)
-    verdict = _recorded_verdict(located, decision)
     code = _exit_of(decision, verdict, policies)
     if code is None:
         return _check_first(request, located, policies, alias, what, progress)
@@ -87,7 +87,7 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
     if code is ExitCode.PASSED:
         return _audited(located, alias, what, why, verdict)
     opened = _by_override(located, alias, what)
-    return opened or _refused(located, decision, verdict, code, alias, f"{what} was {why}")
+    return opened or _refused(request, located, decision, verdict, code, alias, f"{what} was {why}")
 
 
 def _by_override(located: Located, alias: str, what: str) -> PromoteResult | None:
@@ -114,13 +114,22 @@ def _audited(located: Located, alias: str, what: str, why: str, verdict: Verdict
 
 
 def _refused(
-    located: Located, decision: Decision, verdict: Verdict | None, code: ExitCode, alias: str, why: str
+    request: CheckRequest,
+    located: Located,
+    decision: Decision,
+    verdict: Verdict | None,
+    code: ExitCode,
+    alias: str,
+    why: str,
 ) -> PromoteResult:
     """Say why, with the verdict that was recorded then, as far as it is still there and whole."""
+    policies = [part for file in request.policies for part in ("--policy", str(file))]
+    baselines = [part for spec in request.baselines for part in ("--baseline", spec)]
+    anew = shlex.join(["gate", "check", located.resolved.uri, *policies, *baselines])
     return PromoteResult(
         promoted=False,
         message=f"refused: {why}; {_stays(located, alias)}. "
-        f"Report: run {printable(decision.report)}. To judge it anew: gate check {located.resolved.uri}",
+        f"Report: run {printable(decision.report)}. To judge it anew: {printable(anew, None)}",
         exit_code=code,
         verdict=verdict,
     )
@@ -156,32 +165,35 @@ def _current(located: Located, policies: Sequence[Policy], request: CheckRequest
     if located.registry.decision(located.resolved, policy_digest=asked) is None:
         return None
     with open_model(located.resolved, located.registry.connection) as model:
-        decision = located.registry.decision(located.resolved, digest=model.digest, policy_digest=asked)
-    return None if decision is None or _waiver_ended(located, decision) else decision
+        return located.registry.decision(located.resolved, digest=model.digest, policy_digest=asked)
 
 
-def _waiver_ended(located: Located, decision: Decision) -> bool:
-    """Tell whether a decision that let the version pass needed a waiver that has ended since.
+def _is_outdated(
+    decision: Decision, verdict: Verdict | None, policies: Sequence[Policy], request: CheckRequest
+) -> bool:
+    """Tell whether the version has to be judged anew, for waivers or baselines that the decision ignores."""
+    waived = _waiver_ended(verdict) if decision.passing else request.waivers is not None
+    return waived or _is_of_other_baselines(verdict, policies, request.baselines)
 
-    Only its report says so on a plain registry; where that is gone, the decision stands.
+
+def _waiver_ended(verdict: Verdict | None) -> bool:
+    """Tell whether a verdict that let the version pass needed a waiver that has ended since.
+
+    Only the report says so on a plain registry; where that is gone, the decision stands.
     """
-    verdict = _recorded_verdict(located, decision) if decision.passing else None
     if verdict is None or verdict.waived_until is None:
         return False
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return now >= verdict.waived_until  # of one form, so that text compares as time
 
 
-def _is_of_other_baselines(
-    located: Located, decision: Decision, policies: Sequence[Policy], asked: Sequence[str]
-) -> bool:
+def _is_of_other_baselines(verdict: Verdict | None, policies: Sequence[Policy], asked: Sequence[str]) -> bool:
     """Tell whether a rule compares with the policy's baseline, and that was not what the caller names."""
     from gate.policy.rules import POLICY_BASELINE  # noqa: PLC0415 - keeps `gate --help` fast
 
     against = {rule.against for policy in policies for rule in policy.rules}
     if not asked or POLICY_BASELINE not in against:
         return False
-    verdict = _recorded_verdict(located, decision)
     if verdict is None:
         return True
     own = against.difference(asked)  # what single rules compare with, whatever the caller names

@@ -214,13 +214,32 @@ def test_a_baseline_that_is_named_counts_where_a_decision_was_made_against_anoth
     assert [item.uri for item in refused.verdict.baselines] == [f"models:/{MODEL}/1"]
 
     again = promote_version(replace(third, baselines=("version:1",)), "champion")
-    assert "To judge it anew" in again.message  # the recorded one is of that baseline now
+    anew = f"gate check models:/{MODEL}/3 --policy {policy} --baseline version:1"
+    assert again.message.endswith(f"To judge it anew: {anew}")  # the recorded one is of that baseline now
     none = promote_version(replace(third, baselines=("none",)), "champion")
     assert (none.promoted, none.verdict is None) == (True, False)
     recorded = promote_version(replace(third, baselines=("none",)), "challenger")
     assert (recorded.promoted, recorded.verdict) == (True, None)
     unnamed = promote_version(replace(third, baselines=()), "challenger")
     assert (unnamed.promoted, unnamed.verdict) == (True, None)
+
+
+def test_the_recorded_verdict_is_read_once(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain.place.version(MODEL, make_model(plain.folder / "second", seed=0))
+    second = plain.request(comparing(plain), baselines=("version:1",))
+    second = replace(second, source=f"models:/{MODEL}/2")
+    assert check_source(second).verdict.outcome == "passed"
+    read: list[str] = []
+
+    def reading(registry: Registry, run: str, file: str) -> bytes | None:
+        read.append(file)
+        return original(registry, run, file)
+
+    original = Registry.read_report
+    monkeypatch.setattr(Registry, "read_report", reading)
+    done = promote_version(second, "champion")
+    assert (done.promoted, done.verdict) == (True, None)
+    assert read == ["verdict.json"]
 
 
 def test_what_a_rule_compares_with_by_itself_is_no_other_baseline(plain: Plain) -> None:
