@@ -18,7 +18,8 @@ _INTRODUCTION: Final = """# Benchmarks
 Written by `{command}`, which measures both sides in turn on the machine it runs on; run it yourself. Nothing
 here was typed in. The other side is WeightWatcher {reference}, installed by the command into an environment
 of its own. Trust the ratios more than the seconds: the machine is shared, and each section tells how many
-processes wanted to run while it was measured (the load average, its own one or two included).
+processes wanted to run while it was measured (the load average, its own one or two included). Ratios differ
+from one processor to the next too, and sections may have been measured on different ones: each names its own.
 """
 _MARKS: Final = {True: "yes", False: "**no**", None: "not measured"}
 
@@ -62,8 +63,7 @@ class Page:
         """Return the page."""
         parts = [_INTRODUCTION.format(command=self._command, reference=self._reference)]
         names = [name for name in self._order if name in self._found]
-        targets = [(name, target) for name in names for target in self._found[name].section.targets]
-        parts.append(_summary([(self._found[name].section.title, target) for name, target in targets]))
+        parts.append(_summary([self._found[name] for name in names]))
         parts.extend("\n".join(_section(name, self._found[name])) for name in names)
         return "\n".join(parts)
 
@@ -78,9 +78,13 @@ def _cells(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _summary(targets: list[tuple[str, Target]]) -> str:
-    rows = tuple((title, each.promise, each.measured, _MARKS[each.met]) for title, each in targets)
-    return f"## Targets\n\n{table(('benchmark', 'target', 'measured', 'met'), rows)}\n"
+def _summary(found: list[Measured]) -> str:
+    rows = tuple(
+        (each.section.title, target.promise, target.measured, _MARKS[target.met], each.machine["processor"])
+        for each in found
+        for target in each.section.targets
+    )
+    return f"## Targets\n\n{table(('benchmark', 'target', 'measured', 'met', 'on'), rows)}\n"
 
 
 def _section(name: str, measured: Measured) -> Iterator[str]:
