@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.command import gate
+from tests.mlflow_server import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +52,18 @@ def write_model(path: Path, seed: int, *, damaged: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def registered(browser: Browser, mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two checked versions of one model, the second damaged, and one that nobody checked."""
-    client = mlflow.MlflowClient(mlflow_server, mlflow_server)
+def registered(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Two checked versions of one model, the second damaged, and one that nobody checked.
+
+    They are on a server of their own: its pages list what other tests register, too.
+    """
+    with running_server(tmp_path_factory.mktemp("mlflow-ui")) as address:
+        _register(address, tmp_path_factory)
+        yield address
+
+
+def _register(address: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    client = mlflow.MlflowClient(address, address)
     experiment = client.create_experiment("training of the fraud encoder")
     client.create_registered_model(MODEL)
     client.create_registered_model(NEIGHBOUR)
@@ -72,12 +82,11 @@ def registered(browser: Browser, mlflow_server: str, tmp_path_factory: pytest.Te
     ):
         done = gate(
             *("check", f"models:/{version}", "--baseline", baseline),
-            changes={"MLFLOW_TRACKING_URI": mlflow_server},
+            changes={"MLFLOW_TRACKING_URI": address},
         )
         assert done.returncode in (0, 1), done.stderr
     assert client.get_model_version(NEIGHBOUR, "1").tags["gate.outcome"] == "blocked"
     assert client.get_model_version(MODEL, "2").tags["gate.outcome"] == "blocked"
-    return mlflow_server
 
 
 @dataclass
@@ -186,7 +195,7 @@ def test_history_links_lead_to_the_same_report(visit: Visit, registered: str, tm
     assert "not judged" in entry.inner_text(), "version 3, the newest, was never checked"
     versions = page.locator("section").filter(has=page.get_by_role("heading", name=MODEL, exact=True))
     versions.locator("summary").last.click()
-    versions.get_by_role("link", name="blocked", exact=True).click()  # other tests' models may stand above
+    versions.get_by_role("link", name="blocked", exact=True).click()  # other models may stand above
     heading = page.frame_locator("iframe").get_by_role("heading", name="Blocked")
     expect(heading).to_be_visible(timeout=PATIENCE)  # which has the news of a first visit closed
     assert page.frame_locator("iframe").get_by_text(f"models:/{MODEL}/2").first.is_visible()

@@ -21,7 +21,7 @@ from tests.spectra.layers import layer_of
 from tests.spectra.synthetic import synthetic_matrices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -62,6 +62,13 @@ SUMMARY: Final = {
 NO_FIT: Final = {"constant0.5_64x64", "zeros_32", "identity_32"}
 """Synthetic matrices for which the reference tool wrote -1 or inf as alpha; ours is None."""
 
+PRODUCTS: Final = {
+    *("esd_pareto_alpha3_1024x1024", "esd_pareto_alpha2.5_1000x500", "esd_pareto_alpha4_400x100"),
+    *("lowrank20_600x400", "gauss_spikes5_1000x500"),
+}
+"""Synthetic matrices that BLAS makes, which adds up in another order where it has no AVX-512: one float32
+value in millions is then rounded the other way, and figures agree to 1e-7."""
+
 WATCHER = Settings(convention("weightwatcher-0.7"))
 
 
@@ -78,7 +85,12 @@ def measure(tensors: Mapping[str, NDArray[Any]]) -> dict[str, LayerMetrics]:
     return {row.name: row for row in rows if "outside-convention" not in row.flags}
 
 
-def check(found: Mapping[str, LayerMetrics], expected: Mapping[str, Mapping[str, str]]) -> None:
+def check(
+    found: Mapping[str, LayerMetrics],
+    expected: Mapping[str, Mapping[str, str]],
+    rounded: Collection[str] = (),
+) -> None:
+    """Compare to 1e-9, or to 1e-7 those ``rounded`` otherwise than what the reference tool was given."""
     assert found.keys() == expected.keys()
     for name, row in found.items():
         figures = expected[name]
@@ -89,19 +101,24 @@ def check(found: Mapping[str, LayerMetrics], expected: Mapping[str, Mapping[str,
             assert row.alpha is None
             assert row.reason
             continue
+        near = 1e-7 if name in rounded else 1e-9
         for column, field in FIGURES.items():
-            assert getattr(row, field) == pytest.approx(float(figures[column]), rel=1e-9), (name, column)
+            assert getattr(row, field) == pytest.approx(float(figures[column]), rel=near), (name, column)
         assert WARNINGS & set(row.flags) == WARNINGS & {figures["warning"]}, name
 
 
 def test_synthetic_matrices() -> None:
     matrices = synthetic_matrices()
     digests = json.loads((DATA / "synthetic.sha256.json").read_text(encoding="utf-8"))
-    assert {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in matrices.items()} == {
-        name: entry["sha256"] for name, entry in digests.items()
+    assert matrices.keys() == digests.keys()
+    rounded = {
+        name
+        for name, values in matrices.items()
+        if hashlib.sha256(values.tobytes()).hexdigest() != digests[name]["sha256"]
     }
-    check(measure(matrices), reference("synthetic"))
-    check(measure(matrices), reference("synthetic.default"))
+    assert rounded <= PRODUCTS
+    check(measure(matrices), reference("synthetic"), rounded)
+    check(measure(matrices), reference("synthetic.default"), rounded)
 
 
 def tensors_of(name: str) -> dict[str, NDArray[Any]]:
