@@ -37,7 +37,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, dict[st
 
 
 def norm_of(entry: Entry, registry: Registry) -> float:
-    found = gate.analyze(entry.uri, registry_uri=registry.address.registry_uri, jobs=1)
+    address = registry.address
+    found = gate.analyze(
+        entry.uri, tracking_uri=address.tracking_uri, registry_uri=address.registry_uri, jobs=1
+    )
     norm = found.model.log_spectral_norm
     assert norm is not None
     return norm
