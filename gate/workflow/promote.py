@@ -172,8 +172,8 @@ def _is_outdated(
     decision: Decision, verdict: Verdict | None, policies: Sequence[Policy], request: CheckRequest
 ) -> bool:
     """Tell whether the version has to be judged anew, for waivers or baselines that the decision ignores."""
-    waived = _waiver_ended(verdict) if decision.passing else request.waivers is not None
-    return waived or _is_of_other_baselines(verdict, policies, request.baselines)
+    by_waivers = _waiver_ended(verdict) if decision.passing else request.waivers is not None
+    return by_waivers or _is_of_other_baselines(verdict, policies, request.baselines)
 
 
 def _waiver_ended(verdict: Verdict | None) -> bool:
