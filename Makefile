@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
 TORCH ?=
+INSTALLED := $(VENV)/.installed
+WITH_TORCH := $(VENV)/.torch-$(TORCH)
+STAMP := $(if $(TORCH),$(WITH_TORCH),$(INSTALLED))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types docs bench contest fuzz soak clean
@@ -11,11 +13,14 @@ TORCH ?=
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+$(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable . --group test --group lint --group docs
-	@if [ -n "$(TORCH)" ]; then $(BIN)/python -m pip install --quiet torch==$(TORCH) 'transformers>=4.46'; fi
+	@touch $@
+
+$(WITH_TORCH): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet torch==$(TORCH) 'transformers>=4.46'
 	@touch $@
 
 setup: $(STAMP) ## make the environment: TORCH=2.13.0 adds torch and transformers, which some tests compare with
