@@ -44,8 +44,8 @@ MODELS: Final[dict[str, list[tuple[int, ...]]]] = {
         for width in (16, 24, 40, 80, 112, 192, 320)
         for shape in [(width * 6, width, 1, 1), (width, width * 6, 1, 1)] * 4 + [(width, 3, 3, 3)]
     ],
-    "6 blocks of a 384-wide transformer": [(384, 384)] * 24 + [(1536, 384)] * 12,
-    "1 block of a 1B model": [(2048, 2048)] * 2 + [(512, 2048)] * 2 + [(8192, 2048)] * 3,
+    "6 blocks of a 384-wide transformer": [*[(384, 384)] * 24, *[(1536, 384)] * 12],
+    "1 block of a 1B model": [*[(2048, 2048)] * 2, *[(512, 2048)] * 2, *[(8192, 2048)] * 3],
 }
 
 

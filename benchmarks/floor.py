@@ -127,10 +127,8 @@ def _solvers(stack: NDArray[Any]) -> Iterator[tuple[str, Callable[[], None]]]:
         yield "sytrd", lambda: _each(stack, solver, solver.one_stage)
         if min(stack.shape[1:]) >= 1000:  # noqa: PLR2004 - far below where two stages can win
             for width in _WIDTHS:
-                yield (
-                    f"two stages, band {width}",
-                    lambda width=width: _each(stack, solver, lambda gram: solver.two_stage(gram, width)),
-                )
+                two_stages = partial(solver.two_stage, width=width)
+                yield f"two stages, band {width}", partial(_each, stack, solver, two_stages)
 
 
 def _loses_eigenvalues(stack: NDArray[Any]) -> bool:

@@ -12,6 +12,8 @@ from benchmarks.tensors import MODELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.common import Target
+
 TITLE: Final = "Default metrics of real models"
 VARIANTS: Final = (
     Variant("default", {}),
@@ -68,7 +70,7 @@ def _row(title: str, result: Comparison) -> tuple[str, ...]:
     )
 
 
-def _targets(ratios: Sequence[float | None]) -> tuple:
+def _targets(ratios: Sequence[float | None]) -> tuple[Target, ...]:
     known = [ratio for ratio in ratios if ratio is not None]
     return (
         at_least("median at least 8 times", statistics.median(known) if known else None, 8),

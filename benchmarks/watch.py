@@ -110,7 +110,7 @@ def run(options: Options) -> Section:
 def _measure(place: _Place, workers: int) -> tuple[list[tuple[str, ...]], float]:
     """Return the rows of one number of workers, and the seconds of a check."""
     model = f"w{workers}*"
-    rows = []
+    rows: list[tuple[str, ...]] = []
     checked = 0.0
     works: tuple[tuple[str, int, Sequence[str], int], ...] = (
         ("checked", 6, (), place.versions),

@@ -21,6 +21,8 @@ from benchmarks.contest.tables import read_records, read_table, write_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from benchmarks.contest.significance import Rate, SeededLayer
+
 NETWORKS: Final = "networks.csv"
 COLLAPSE: Final = "collapse.csv"
 SIGNIFICANCE: Final = "significance.csv"
@@ -61,7 +63,8 @@ def _significance(arguments: argparse.Namespace, tables: Path) -> None:
 
     registry = Registry(arguments.directory)
     entries = run(registry, copies(), arguments.jobs)
-    found, layers = [], []
+    found: list[Rate] = []
+    layers: list[SeededLayer] = []
     for family in FAMILIES:
         own = [entries[network.id] for network in copies() if network.family == family]
         analyses = list(measured(registry, own).values())

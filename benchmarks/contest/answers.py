@@ -12,7 +12,7 @@ from gate.study.formats.outline import p_word
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.contest.collapse import Look
+    from benchmarks.contest.looks import Look
     from gate.study import Study
     from gate.study.interface import MetricStudy, Trend
 

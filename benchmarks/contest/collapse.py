@@ -74,7 +74,7 @@ def looks(run: Run) -> Iterator[Look]:
 
 def all_looks() -> tuple[Look, ...]:
     """Run everything."""
-    found = []
+    found: list[Look] = []
     for run in RUNS:
         say(f"{run.name}: {run.steps:,} steps")
         found += looks(run)

@@ -84,4 +84,5 @@ def _matrix(alpha: float, layer: int) -> NDArray[np.float32]:
     eigenvalues *= LARGEST / eigenvalues.max()
     left, _ = np.linalg.qr(generator.standard_normal((ROWS, COLUMNS)))
     right, _ = np.linalg.qr(generator.standard_normal((COLUMNS, COLUMNS)))
-    return ((left * np.sqrt(eigenvalues)) @ right.T).astype(np.float32)
+    matrix: NDArray[np.float64] = (left * np.sqrt(eigenvalues)) @ right.T
+    return matrix.astype(np.float32)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from benchmarks.contest.collapse import Look
+    from benchmarks.contest.looks import Look
     from gate.study import Study
 
 NAMES: Final = {"dense": "Multilayer perceptrons", "convolution": "Convolutional networks"}
@@ -56,7 +56,7 @@ with hyperparameters, and that their product, AlphaHat, serves both. Here it is 
 def write_page(docs: Path, table: Sequence[Mapping[str, str]], looks: Sequence[Look]) -> dict[str, Study]:
     """Write the page and its drawings into ``docs``; return the studies by family."""
     rows = models(table)
-    studies = {family: study_of(rows, family) for family in FAMILIES}
+    studies: dict[str, Study] = {family: study_of(rows, family) for family in FAMILIES}
     assets = docs / "assets" / "contest"
     assets.mkdir(parents=True, exist_ok=True)
     for family, found in studies.items():
@@ -96,7 +96,7 @@ def _page(rows: Sequence[ModelRow], studies: Mapping[str, Study], looks: Sequenc
 
 def answered(rows: Sequence[ModelRow], studies: Mapping[str, Study]) -> Iterator[str]:
     """Yield the questions with their answers, of all networks and of those trained on true labels alone."""
-    clean = {family: study_of(rows, family, "0") for family in FAMILIES}
+    clean: dict[str, Study] = {family: study_of(rows, family, "0") for family in FAMILIES}
     for question, answer, metric in QUESTIONS:
         yield f"**{question}**\n"
         for family, found in studies.items():

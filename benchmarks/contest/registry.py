@@ -100,9 +100,9 @@ class Registry:
     def _experiment(self, network: Network) -> str:
         name = COPIES_EXPERIMENT if network.group.endswith("-copies") else EXPERIMENT
         found = self._client.get_experiment_by_name(name)
-        return (
-            found.experiment_id if found else self._client.create_experiment(name, self._artifacts.as_uri())
-        )
+        if found is None:
+            return str(self._client.create_experiment(name, self._artifacts.as_uri()))
+        return str(found.experiment_id)
 
     def _registered_model(self, name: str) -> None:
         try:
