@@ -32,6 +32,26 @@ class PromoteResult:
     verdict: Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What is asked for: an alias on a registered version."""
+
+    request: CheckRequest
+    located: Located
+    alias: str
+
+    @property
+    def what(self) -> str:
+        """The version, as messages call it."""
+        return f"{printable(self.located.resolved.name or '')} version {self.located.resolved.version}"
+
+    def make(self) -> None:
+        """Set the alias; raises RegistryError."""
+        located = self.located
+        if located.registry is not None and located.resolved.name and located.resolved.version:
+            located.registry.set_alias(located.resolved.name, self.alias, located.resolved.version)
+
+
 def promote_version(request: CheckRequest, alias: str, progress: Progress | None = None) -> PromoteResult:
     """Set ``alias`` on the version of ``request``, if every policy that governs that lets it pass.
 
@@ -63,81 +83,76 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
         )
     governing = governing_policies(request, located, alias)
     policies = governing.policies
-    what = f"{printable(located.resolved.name)} version {located.resolved.version}"
+    move = _Move(request, located, alias)
     if not policies or governing.untaken:  # the packaged policy governs nothing where others are enforced
-        _set(located, alias)
+        move.make()
         return PromoteResult(
             promoted=True,
-            message=f"{what} is now {alias}; no policy governs that",
+            message=f"{move.what} is now {alias}; no policy governs that",
             exit_code=ExitCode.PASSED,
         )
     decision = _current(located, policies, request)
     verdict = None if decision is None else _recorded_verdict(located, decision)
     if decision is None or _is_outdated(decision, verdict, policies, request):
-        return _check_first(request, located, policies, alias, what, progress)
+        return _check_first(move, policies, progress)
     if decision.passing:
-        _set(located, alias)
-        message = f"{what} is now {alias} ({decision.outcome} by {decision.policy} at {decision.checked_at})"
-        return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED)
+        move.make()
+        by = f"{decision.outcome} by {decision.policy} at {decision.checked_at}"
+        return PromoteResult(
+            promoted=True, message=f"{move.what} is now {alias} ({by})", exit_code=ExitCode.PASSED
+        )
     code = _exit_of(decision, verdict, policies)
     if code is None:
-        return _check_first(request, located, policies, alias, what, progress)
+        return _check_first(move, policies, progress)
     by = f"policy {printable(decision.policy)}, {printable(decision.checked_at)}"
     why = f"{decision.outcome}{_by_rules(verdict)} ({by})"
     if code is ExitCode.PASSED:
-        return _audited(located, alias, what, why, verdict)
-    opened = _by_override(located, alias, what)
-    return opened or _refused(request, located, decision, verdict, code, alias, f"{what} was {why}")
+        return _audited(move, why, verdict)
+    return _by_override(move) or PromoteResult(
+        promoted=False,
+        message=f"refused: {move.what} was {why}; {_stays(move)}. "
+        f"Report: run {printable(decision.report)}. To judge it anew: {_check_anew(move)}",
+        exit_code=code,
+        verdict=verdict,
+    )
 
 
-def _by_override(located: Located, alias: str, what: str) -> PromoteResult | None:
+def _by_override(move: _Move) -> PromoteResult | None:
     """Leave it to an enforcing registry where an override stands on the version; None on a plain one."""
     from gate.workflow.enforced import enforces  # noqa: PLC0415 - keeps `gate --help` fast
     from gate.workflow.overrides import overrides_in_force  # noqa: PLC0415
 
+    located, alias = move.located, move.alias
     if located.registry is None or not enforces(located):
         return None
     found = overrides_in_force(located.resolved, located.registry.connection.naming)
     opening = next((each for each in found if each.alias.casefold() == alias.casefold()), None)
     if opening is None:
         return None
-    _set(located, alias)
-    message = f"{what} is now {alias}, by an override until {opening.expires}: {printable(opening.reason)}"
-    return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED)
-
-
-def _audited(located: Located, alias: str, what: str, why: str, verdict: Verdict | None) -> PromoteResult:
-    """Set the alias all the same, as policies in audit mode refuse nothing, and say so loudly."""
-    _set(located, alias)
-    message = f"{what} is now {alias}. AUDIT MODE: it would have been refused: {why}"
-    return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED, verdict=verdict)
-
-
-def _refused(
-    request: CheckRequest,
-    located: Located,
-    decision: Decision,
-    verdict: Verdict | None,
-    code: ExitCode,
-    alias: str,
-    why: str,
-) -> PromoteResult:
-    """Say why, with the verdict that was recorded then, as far as it is still there and whole."""
-    policies = [part for file in request.policies for part in ("--policy", str(file))]
-    baselines = [part for spec in request.baselines for part in ("--baseline", spec)]
-    anew = shlex.join(["gate", "check", located.resolved.uri, *policies, *baselines])
+    move.make()
+    by = f"by an override until {opening.expires}: {printable(opening.reason)}"
     return PromoteResult(
-        promoted=False,
-        message=f"refused: {why}; {_stays(located, alias)}. "
-        f"Report: run {printable(decision.report)}. To judge it anew: {printable(anew, None)}",
-        exit_code=code,
-        verdict=verdict,
+        promoted=True, message=f"{move.what} is now {alias}, {by}", exit_code=ExitCode.PASSED
     )
 
 
-def _stays(located: Located, alias: str) -> str:
+def _audited(move: _Move, why: str, verdict: Verdict | None) -> PromoteResult:
+    """Set the alias all the same, as policies in audit mode refuse nothing, and say so loudly."""
+    move.make()
+    message = f"{move.what} is now {move.alias}. AUDIT MODE: it would have been refused: {why}"
+    return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED, verdict=verdict)
+
+
+def _check_anew(move: _Move) -> str:
+    """Return the command that judges the version again, by the policies and baselines asked for."""
+    policies = [part for file in move.request.policies for part in ("--policy", str(file))]
+    baselines = [part for spec in move.request.baselines for part in ("--baseline", spec)]
+    return printable(shlex.join(["gate", "check", move.located.resolved.uri, *policies, *baselines]), None)
+
+
+def _stays(move: _Move) -> str:
     """Say where the alias is after a refusal: a version that holds it keeps it."""
-    held = {each.casefold() for each in located.resolved.aliases}
+    held, alias = {each.casefold() for each in move.located.resolved.aliases}, move.alias
     return f"it is {alias} already and stays it" if alias.casefold() in held else f"{alias} stays where it is"
 
 
@@ -213,38 +228,33 @@ def _recorded_verdict(located: Located, decision: Decision) -> Verdict | None:
     return None
 
 
-def _check_first(
-    request: CheckRequest,
-    located: Located,
-    policies: Sequence[Policy],
-    alias: str,
-    what: str,
-    progress: Progress | None,
-) -> PromoteResult:
+def _check_first(move: _Move, policies: Sequence[Policy], progress: Progress | None) -> PromoteResult:
+    """Judge the version, record the decision, and do as it says."""
     from gate.policy import exit_code  # noqa: PLC0415
     from gate.registry.decision import PASSING  # noqa: PLC0415
     from gate.workflow.standing import standing_notes  # noqa: PLC0415
 
+    source = move.located.resolved.uri
     result = check_source(
-        replace(request, source=located.resolved.uri, governing=tuple(policies), record=True), progress
+        replace(move.request, source=source, governing=tuple(policies), record=True), progress
     )
     if result.record_error is not None:
         raise result.record_error
     code = exit_code(result.verdict)
-    opened = None if code is ExitCode.PASSED else _by_override(located, alias, what)
+    opened = None if code is ExitCode.PASSED else _by_override(move)
     if opened is not None:
         return replace(opened, verdict=result.verdict)
     if code is not ExitCode.PASSED:
         report = f" Report: {result.recorded.link}" if result.recorded else ""
-        notes = "".join(f" {note}." for note in standing_notes(result.verdict, located))
-        message = f"refused: {what} is {result.verdict.outcome}; {_stays(located, alias)}.{notes}{report}"
+        notes = "".join(f" {note}." for note in standing_notes(result.verdict, move.located))
+        message = f"refused: {move.what} is {result.verdict.outcome}; {_stays(move)}.{notes}{report}"
         return PromoteResult(promoted=False, message=message, exit_code=code, verdict=result.verdict)
     if result.verdict.outcome not in PASSING:
         names = ", ".join(printable(policy.name) for policy in result.verdict.policies)
         why = f"{result.verdict.outcome}{_by_rules(result.verdict)} (policy {names})"
-        return _audited(located, alias, what, why, result.verdict)
-    _set(located, alias)
-    message = f"{what} is now {alias} ({result.verdict.outcome})"
+        return _audited(move, why, result.verdict)
+    move.make()
+    message = f"{move.what} is now {move.alias} ({result.verdict.outcome})"
     return PromoteResult(promoted=True, message=message, exit_code=code, verdict=result.verdict)
 
 
@@ -266,8 +276,3 @@ def _exit_of(decision: Decision, verdict: Verdict | None, policies: Sequence[Pol
         return None
     judged = (replace(policy, mode=modes[policy.name]) for policy in verdict.policies)
     return exit_code(replace(verdict, policies=tuple(judged)))
-
-
-def _set(located: Located, alias: str) -> None:
-    if located.registry is not None and located.resolved.name and located.resolved.version:
-        located.registry.set_alias(located.resolved.name, alias, located.resolved.version)
