@@ -294,8 +294,8 @@ def test_layers_that_wait_to_be_finished_give_their_room_back_when_it_is_wanted(
     monkeypatch.setattr(local, "ALONE", 0)
     monkeypatch.setattr(budget, "SLACK", 0)
     limit = MemoryBudget(layers)
-    limit.take(peak_bytes(layers[0]))
-    assert not limit.has_room(peak_bytes(layers[0]))  # or 16 would be finished together
+    limit.take(peak_bytes(layers[0], GATE))
+    assert not limit.has_room(peak_bytes(layers[0], GATE))  # or 16 would be finished together
     assert measure_layers(layers, replace(GATE, jobs=jobs)) == expected
 
 
@@ -320,7 +320,7 @@ def test_threads_without_a_layer_take_slices_of_a_stack(monkeypatch: pytest.Monk
 def test_two_layers_that_do_not_fit_together_wait_for_each_other() -> None:
     layer = replace(layer_of(np.zeros((1, 1))), shape=(40_000, 40_000))
     budget = MemoryBudget([layer, layer])
-    need = peak_bytes(layer)
+    need = peak_bytes(layer, GATE)
     assert need > 40_000**2 * 8
     order: list[str] = []
 
@@ -358,22 +358,30 @@ _MEMORY = """
 import numpy as np
 from gate.layer import WeightLayer
 from gate.spectra import Settings, convention, measure_layers
-size, count = 2200, 4
+rows, columns = SHAPE
 def read():
-    return np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
-shape = (size, size)
-layers = [WeightLayer(f"l{i}", "dense", shape, "float32", read, "t", shape) for i in range(count)]
-measure_layers(layers, Settings(convention("gate-1"), jobs=4))
+    values = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
+    values[:, -1] = values[:, 0]
+    return values
+shape = (rows, columns)
+layers = [WeightLayer(f"l{i}", "dense", shape, "float32", read, "t", shape) for i in range(4)]
+measure_layers(layers, Settings(convention("CONVENTION"), jobs=4))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(int(status["VmHWM"].split()[0]) * 1024 - 3 * size * size * 8)  # ru_maxrss would count the parent's
+print(int(status["VmHWM"].split()[0]) * 1024 - 3 * rows * columns * 8)  # ru_maxrss would count the parent's
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_the_process_stays_within_three_copies_of_the_largest_matrix_and_a_constant() -> None:
+@pytest.mark.parametrize(
+    ("convention", "shape"),
+    [("gate-1", "2200, 2200"), ("weightwatcher-0.7", "12_000, 800")],  # the latter decomposes copies
+)
+def test_the_process_stays_within_three_copies_of_the_largest_matrix_and_a_constant(
+    convention: str, shape: str
+) -> None:
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run(
-        [sys.executable, "-c", _MEMORY],
+        [sys.executable, "-c", _MEMORY.replace("SHAPE", shape).replace("CONVENTION", convention)],
         check=True,
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gate.layer import WeightLayer
+    from gate.spectra.interface import Settings
 
 SLACK: Final = 48 << 20
 """Small layers run side by side within this, whatever the size of the largest."""
@@ -18,15 +19,17 @@ _DOUBLE: Final = 8
 _BATCHED: Final = frozenset({"conv2d", "conv3d", "depthwise", "conv_transpose2d", "conv_transpose3d"})
 
 
-def peak_bytes(layer: WeightLayer) -> int:
-    """Estimate what measuring one layer takes: the tensor as floats, its float64 copy or Gram matrix."""
+def peak_bytes(layer: WeightLayer, settings: Settings) -> int:
+    """Estimate what measuring one layer takes: the tensor as floats, its float64 copy or Gram matrix.
+
+    Conventions that want every rank exactly decompose a copy of any matrix that turns out near-singular.
+    """
     stored = 8 if layer.dtype == "float64" else 4
     if layer.right is not None:
         return layer.parameters * stored // 4
-    if layer.kind in _BATCHED:
-        return layer.parameters * (stored + _DOUBLE)
     side = min(layer.shape[-2:]) if len(layer.shape) > 1 else 1
-    if side == 1:  # its squares
+    exact = settings.convention.rank == "machine" and not settings.float32
+    if layer.kind in _BATCHED or side == 1 or exact:  # slices, or squares
         return layer.parameters * (stored + _DOUBLE)
     return layer.parameters * stored + side * side * _DOUBLE
 

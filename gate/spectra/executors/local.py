@@ -175,7 +175,7 @@ class _Run:
         self._settings = settings
         self._cache = cache
         self._budget = MemoryBudget(layers)
-        self._bytes = [peak_bytes(layer) for layer in layers]
+        self._bytes = [peak_bytes(layer, settings) for layer in layers]
         self._order = deque(_largest_first(layers))
         self._solved: deque[_Solved] = deque()
         self._finishing = False

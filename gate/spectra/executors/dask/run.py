@@ -281,7 +281,7 @@ class Run:
     def _begin(self, index: int) -> LayerResult | None:
         """Find or measure the layer here, or submit it."""
         layer, settings = self._layers[index], self._settings
-        with self._budget.hold(peak_bytes(layer)) as granted:
+        with self._budget.hold(peak_bytes(layer, settings)) as granted:
             if not granted:
                 return None
             if is_trivial(layer, settings) or unmeasurable(layer, settings.convention) is not None:
@@ -306,7 +306,7 @@ class Run:
 
     def _send(self, flight: Flight) -> None:
         layer = self._layers[flight.index]
-        with self._budget.hold(peak_bytes(layer)) as granted:
+        with self._budget.hold(peak_bytes(layer, self._settings)) as granted:
             if granted:
                 with naming(layer):
                     task, tensors = with_bytes(layer, self._settings, flight.digests, self._threads)
