@@ -25,6 +25,16 @@ class Held:
         return self.values
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A tensor that cannot be read."""
+
+    error: Exception
+
+    def __call__(self) -> NDArray[Any]:
+        raise self.error
+
+
 def layer_of(
     values: NDArray[Any],
     kind: LayerKind = "dense",
@@ -48,6 +58,16 @@ def layer_of(
         groups=groups,
         quantisation_step=step,
     )
+
+
+def mixed_layers() -> list[WeightLayer]:
+    """Return layers of many sizes, one of them a stack of slices."""
+    shapes = [(300, 200), (40, 30), (64, 64), (500, 420), (130, 260), (9, 7), (350, 350), (20, 500)]
+    layers = [
+        layer_of(gaussian(*shape, seed=seed).astype(np.float32), name=f"dense{seed}")
+        for seed, shape in enumerate(shapes)
+    ]
+    return [*layers, layer_of(gaussian(48, 32, 3, 3).astype(np.float32), "conv2d", "conv")]
 
 
 def rows_of(layer: WeightLayer, name: str = "gate-1", **settings: Any) -> tuple[LayerMetrics, ...]:

@@ -1,4 +1,4 @@
-"""Running many layers: the same bits however many workers, bounded memory, prompt errors and stops."""
+"""Running many layers: the same bits however many workers, prompt errors and stops."""
 
 from __future__ import annotations
 
@@ -8,44 +8,32 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from gate.errors import ModelError, ResourceError
+from gate.errors import ModelError
 from gate.spectra import Settings, convention, lapack, measure_layers
-from gate.spectra.executors import Beside, Local, budget, local
-from gate.spectra.executors.budget import MemoryBudget, peak_bytes
+from gate.spectra.executors import Local, local
 from gate.spectra.lapack import openblas, threads, tiled
 from gate.spectra.lapack.blas import Blas
-from tests.spectra.layers import gaussian, layer_of
+from tests.spectra.layers import Broken, gaussian, layer_of, mixed_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gate.layer import WeightLayer
 
 GATE = Settings(convention("gate-1"))
-
-
-def model() -> list[WeightLayer]:
-    shapes = [(300, 200), (40, 30), (64, 64), (500, 420), (130, 260), (9, 7), (350, 350), (20, 500)]
-    layers = [
-        layer_of(gaussian(*shape, seed=seed).astype(np.float32), name=f"dense{seed}")
-        for seed, shape in enumerate(shapes)
-    ]
-    return [*layers, layer_of(gaussian(48, 32, 3, 3).astype(np.float32), "conv2d", "conv")]
 
 
 def test_results_come_in_the_order_given_and_do_not_depend_on_the_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(threads, "LARGE", 350)  # so that some layers take all BLAS threads and some one
-    layers = model()
+    layers = mixed_layers()
     alone = measure_layers(layers, replace(GATE, jobs=1))
     assert [result.rows[0].layer for result in alone] == [layer.name for layer in layers]
     for jobs in (2, 5):
@@ -76,7 +64,7 @@ def test_threads_without_a_layer_share_a_large_one(monkeypatch: pytest.MonkeyPat
 
 
 def test_progress_ends_at_the_total() -> None:
-    layers, seen = model(), list[tuple[int, int]]()
+    layers, seen = mixed_layers(), list[tuple[int, int]]()
     measure_layers(layers, GATE, progress=lambda done, total: seen.append((done, total)))
     total = sum(layer.parameters for layer in layers)
     assert seen[-1] == (total, total)
@@ -88,27 +76,14 @@ def test_no_layers_give_no_results() -> None:
     assert measure_layers([], GATE) == ()
 
 
-@dataclass(frozen=True)
-class Broken:
-    error: Exception
-
-    def __call__(self) -> NDArray[Any]:
-        raise self.error
-
-
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_an_unreadable_layer_ends_the_run_and_is_named(jobs: int) -> None:
-    layers = [*model(), replace(layer_of(np.ones((4, 4)), name="lost"), read=Broken(ModelError("cut short")))]
+    layers = [
+        *mixed_layers(),
+        replace(layer_of(np.ones((4, 4)), name="lost"), read=Broken(ModelError("cut short"))),
+    ]
     with pytest.raises(ModelError, match="layer lost: cut short"):
         measure_layers(layers, replace(GATE, jobs=jobs))
-
-
-def test_running_out_of_memory_names_the_layer_and_a_way_out() -> None:
-    layers = [replace(layer_of(np.ones((4, 4)), name="vast"), read=Broken(MemoryError()))]
-    with pytest.raises(ResourceError, match="layer vast") as caught:
-        measure_layers(layers, GATE)
-    assert caught.value.hint is not None
-    assert "jobs" in caught.value.hint
 
 
 class Watched:
@@ -199,69 +174,6 @@ def test_a_tiny_model_is_measured_by_one_thread() -> None:
     assert threads_of(200) == {"gate-layer-0", "gate-layer-1"}
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 4])
-def test_what_is_to_be_done_beside_is_done_once_and_changes_nothing(jobs: int) -> None:
-    layers, done = model(), list[str]()
-    beside = Beside(
-        [partial(done.append, "long")], [partial(done.append, f"short{n}") for n in range(20)], 21
-    )
-    found = dict(Local().in_memory(beside).map(layers, replace(GATE, jobs=jobs)))
-    assert sorted(done) == sorted(["long", *(f"short{n}" for n in range(20))])
-    assert tuple(found[index] for index in range(len(layers))) == measure_layers(layers, GATE)
-    done.clear()
-    assert dict(Local().in_memory(beside).map([], replace(GATE, jobs=jobs))) == {}
-    assert len(done) == 21
-    assert dict(Local().in_memory(Beside((), (), 0)).map([], GATE)) == {}
-
-
-def test_the_last_thread_begins_with_what_takes_long_and_ends_with_the_rest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(local, "BRIEF", 0)
-    done: dict[str, list[str]] = {}
-    both = threading.Barrier(2)
-
-    def note(what: str) -> None:
-        mine = done.setdefault(threading.current_thread().name, [])
-        mine.append(what)
-        if len(mine) == 1:
-            both.wait(60)  # neither thread does the other's share
-
-    def reader(values: NDArray[Any]) -> Any:
-        def read() -> NDArray[Any]:
-            note("layer")
-            return values
-
-        return read
-
-    monkeypatch.setattr(local, "ALONE", 0)
-    layers = [
-        replace(layer_of(gaussian(90, 80)), name=str(seed), read=reader(gaussian(90, 80, seed=seed)))
-        for seed in range(12)
-    ]
-    beside = Beside([partial(note, "long")] * 2, [partial(note, "short")] * 3, 5)
-    assert len(dict(Local().in_memory(beside).map(layers, replace(GATE, jobs=2)))) == len(layers)
-    assert done["gate-layer-0"][0] == "layer"
-    assert done["gate-layer-1"][:2] == ["long", "long"]
-    for thread in done.values():
-        assert "layer" not in thread[thread.index("short") :] if "short" in thread else True
-    assert sum(thread.count("short") for thread in done.values()) == 3
-
-
-def test_an_error_beside_is_raised_after_the_layers_and_theirs_before() -> None:
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    found, layers = list[int](), model()
-    run = Local().in_memory(Beside([fail], [fail], 2)).map(layers, GATE)
-    with pytest.raises(ZeroDivisionError):
-        found.extend(index for index, _ in run)
-    assert sorted(found) == list(range(len(layers)))
-    lost = replace(layer_of(np.ones((4, 4)), name="lost"), read=Broken(ModelError("cut short")))
-    with pytest.raises(ModelError, match="layer lost: cut short"):
-        dict(Local().in_memory(Beside([fail], [fail], 2)).map([*layers, lost], GATE))
-
-
 def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -285,20 +197,6 @@ def test_results_that_wait_for_others_are_those_of_one_layer_at_a_time(
     assert deliveries == [1] * len(layers)
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
-def test_layers_that_wait_to_be_finished_give_their_room_back_when_it_is_wanted(
-    monkeypatch: pytest.MonkeyPatch, jobs: int
-) -> None:
-    layers = [layer_of(gaussian(90, 80, seed=seed), name=str(seed)) for seed in range(40)]
-    expected = measure_layers(layers, GATE)
-    monkeypatch.setattr(local, "ALONE", 0)
-    monkeypatch.setattr(budget, "SLACK", 0)
-    limit = MemoryBudget(layers)
-    limit.take(peak_bytes(layers[0], GATE))
-    assert not limit.has_room(peak_bytes(layers[0], GATE))  # or 16 would be finished together
-    assert measure_layers(layers, replace(GATE, jobs=jobs)) == expected
-
-
 def test_threads_without_a_layer_take_slices_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     if not lapack.backend().tiled:
         pytest.skip("numpy brings another BLAS here")
@@ -315,80 +213,6 @@ def test_threads_without_a_layer_take_slices_of_a_stack(monkeypatch: pytest.Monk
     assert len(helpers) == 1
     assert measure_layers(stack, replace(GATE, jobs=3)) == alone
     assert len(helpers) > 2
-
-
-def test_two_layers_that_do_not_fit_together_wait_for_each_other() -> None:
-    layer = replace(layer_of(np.zeros((1, 1))), shape=(40_000, 40_000))
-    budget = MemoryBudget([layer, layer])
-    need = peak_bytes(layer, GATE)
-    assert need > 40_000**2 * 8
-    order: list[str] = []
-
-    def second() -> None:
-        with budget.hold(need * 2):
-            order.append("second")
-
-    with budget.hold(need):
-        waiting = threading.Thread(target=second)
-        waiting.start()
-        time.sleep(0.05)
-        order.append("first")
-    waiting.join()
-    assert order == ["first", "second"]
-
-
-def test_a_closed_budget_sends_waiters_away() -> None:
-    layer = replace(layer_of(np.zeros((1, 1))), shape=(10_000, 10_000))
-    budget = MemoryBudget([layer])
-    granted: list[bool] = []
-
-    def wait() -> None:
-        with budget.hold(1 << 40) as held:
-            granted.append(held)
-
-    with budget.hold(1 << 40):
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        budget.close()
-        waiting.join(timeout=5)
-    assert granted == [False]
-
-
-_MEMORY = """
-import numpy as np
-from gate.layer import WeightLayer
-from gate.spectra import Settings, convention, measure_layers
-rows, columns = SHAPE
-def read():
-    values = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
-    values[:, -1] = values[:, 0]
-    return values
-shape = (rows, columns)
-layers = [WeightLayer(f"l{i}", "dense", shape, "float32", read, "t", shape) for i in range(4)]
-measure_layers(layers, Settings(convention("CONVENTION"), jobs=4))
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(int(status["VmHWM"].split()[0]) * 1024 - 3 * rows * columns * 8)  # ru_maxrss would count the parent's
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-@pytest.mark.parametrize(
-    ("convention", "shape"),
-    [("gate-1", "2200, 2200"), ("weightwatcher-0.7", "12_000, 800")],  # the latter decomposes copies
-)
-def test_the_process_stays_within_three_copies_of_the_largest_matrix_and_a_constant(
-    convention: str, shape: str
-) -> None:
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
-    done = subprocess.run(
-        [sys.executable, "-c", _MEMORY.replace("SHAPE", shape).replace("CONVENTION", convention)],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-    )
-    assert int(done.stdout) < 150e6
 
 
 _EVERY_GROUP = """
