@@ -4,7 +4,7 @@ Today's champion did not exist then, so baselines are found again: ``previous`` 
 earlier version of the same series that the policy itself lets pass; ``alias:NAME`` the same, less
 the versions that are known to have been rolled back (no registry says what an alias pointed at
 then; with the policy in force it could only have been a version that passed); ``version:N`` is that
-version, once it was there.
+version, once it was there, for itself too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from gate.policy import error_verdict, judge, nothing_verdict
+from gate.policy import error_verdict, judge, nothing_verdict, without_weights
 from gate.policy.interface import Baseline
 from gate.policy.outcome import EFFECTS
 
@@ -81,7 +81,9 @@ def replay(
     done: list[Replayed] = []
     passed: set[int] = set()
     for place, version in enumerate(versions):
-        verdict = _judged(policy, version, baselines_of(versions, place, passed, elsewhere), convention)
+        verdict = _judged(
+            policy, version, baselines_of(versions, place, passed, elsewhere, convention), convention
+        )
         done.append(Replayed(version, verdict))
         if done[-1].passes:
             passed.add(place)
@@ -108,52 +110,59 @@ def _judged(
 
 
 def baselines_of(
-    versions: Sequence[PastVersion], place: int, standing: Collection[int], elsewhere: Elsewhere = nowhere
+    versions: Sequence[PastVersion],
+    place: int,
+    standing: Collection[int],
+    elsewhere: Elsewhere = nowhere,
+    convention: str = "gate-1",
 ) -> Callable[[str], Baseline]:
     """Return how to find a baseline for the version at ``place`` at its time.
 
     ``standing`` are the places of the versions that could have been the champion.
     """
-    version = versions[place]
-    earlier = [at for at in range(place) if versions[at].model == version.model]
+    return _AtItsTime(versions, place, standing, elsewhere, convention).resolve
 
-    def resolve(spec: str) -> Baseline:
-        if spec == "previous":
-            return _newest(spec, versions, [at for at in earlier if at in standing])
-        if spec.startswith("alias:"):
-            held = [at for at in earlier if at in standing and versions[at].fate != "rolled back"]
-            return _newest(spec, versions, held)
+
+@dataclass(frozen=True, slots=True)
+class _AtItsTime:
+    """The history as it was when one version came; parameters as of :func:`baselines_of`."""
+
+    versions: Sequence[PastVersion]
+    place: int
+    standing: Collection[int]
+    elsewhere: Elsewhere
+    convention: str
+
+    def resolve(self, spec: str) -> Baseline:
         if spec.startswith("version:"):
-            return _numbered(spec, versions, earlier, version, elsewhere)
-        return elsewhere(spec, version)
+            return self._numbered(spec, int(spec.removeprefix("version:")))
+        if spec != "previous" and not spec.startswith("alias:"):
+            return self.elsewhere(spec, self.versions[self.place])
+        held = [at for at in self._earlier() if at in self.standing]
+        if spec != "previous":
+            held = [at for at in held if self.versions[at].fate != "rolled back"]
+        return self._newest(spec, held, "no earlier version passed")
 
-    return resolve
+    def _earlier(self) -> list[int]:
+        model = self.versions[self.place].model
+        return [at for at in range(self.place) if self.versions[at].model == model]
 
+    def _numbered(self, spec: str, number: int) -> Baseline:
+        """Find a version by its number, also where the history begins after it."""
+        version = self.versions[self.place]
+        wanted = [at for at in (*self._earlier(), self.place) if self.versions[at].version == number]
+        if wanted or version.registered is None or number >= version.version:
+            return self._newest(spec, wanted, "that version was not there yet")
+        return replace(self.elsewhere(f"models:/{version.registered}/{number}", version), spec=spec)
 
-def _numbered(
-    spec: str,
-    versions: Sequence[PastVersion],
-    earlier: Sequence[int],
-    version: PastVersion,
-    elsewhere: Elsewhere,
-) -> Baseline:
-    """Find a version by its number, also where the history begins after it."""
-    number = int(spec.removeprefix("version:"))
-    wanted = [at for at in earlier if versions[at].version == number]
-    if wanted or version.registered is None or number >= version.version:
-        return _newest(spec, versions, wanted, "that version was not there yet")
-    return replace(elsewhere(f"models:/{version.registered}/{number}", version), spec=spec)
-
-
-def _newest(
-    spec: str,
-    versions: Sequence[PastVersion],
-    places: Sequence[int],
-    missing: str = "no earlier version passed",
-) -> Baseline:
-    if not places:
-        return Baseline(spec, None, None, missing)
-    found = versions[places[-1]]
-    if found.analysis is None:
-        return Baseline(spec, found.uri, None, f"it cannot be measured: {found.error}", found.run_metrics)
-    return Baseline(spec, found.uri, found.analysis, f"would have been {found.name}", found.run_metrics)
+    def _newest(self, spec: str, places: Sequence[int], missing: str) -> Baseline:
+        if not places:
+            return Baseline(spec, None, None, missing)
+        found, version = self.versions[places[-1]], self.versions[self.place]
+        analysis = found.analysis
+        if analysis is None and found.empty and version.empty:  # their runs compare
+            analysis = without_weights(found.uri, self.convention, found.unsafe_globals or ())
+        if analysis is None:
+            return Baseline(spec, found.uri, None, f"it cannot be measured: {found.error}", found.run_metrics)
+        why = "is this version itself" if found is version else f"would have been {found.name}"
+        return Baseline(spec, found.uri, analysis, why, found.run_metrics)

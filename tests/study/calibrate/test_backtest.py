@@ -57,7 +57,7 @@ def test_an_alias_never_stood_on_what_was_rolled_back_but_previous_may() -> None
 def test_a_numbered_version_counts_once_it_is_there() -> None:
     rule = "metric: model.alpha, against: 'version:2', max_increase: {absolute: 0.5}"
     found = replayed(series([9.0, 3.0, 3.4, 3.6]), rule, head="baseline: {when_missing: warn}")
-    assert outcomes(found) == ["warned", "warned", "passed", "blocked"]
+    assert outcomes(found) == ["warned", "passed", "passed", "blocked"]  # 2 is its own
 
 
 def test_series_do_not_mix() -> None:
@@ -137,6 +137,21 @@ def test_a_model_without_matrices_follows_the_policys_choice() -> None:
     assert outcomes(replayed([unsafe], "metric: file.unsafe_globals, at_most: 0", head=lenient)) == [
         "blocked"
     ]
+
+
+def test_models_without_matrices_compare_their_runs() -> None:
+    accuracy = [0.9, 0.7, 0.88]
+    trees = [
+        version(number, None, error="no weight matrix", empty=True, run_metrics={"accuracy": value})
+        for number, value in enumerate(accuracy, 1)
+    ]
+    rule = "metric: run.metrics.accuracy, against: baseline, max_decrease: {absolute: 0.05}"
+    head = "when_nothing_to_measure: pass\nbaseline: {use: [previous], when_missing: warn}"
+    found = replayed(trees, rule, head=head)
+    assert outcomes(found) == ["warned", "blocked", "passed"]
+    assert found.versions[2].against == "models:/net/1"
+    both = replayed([*series([3.0]), replace(trees[1], version=2)], rule, head=head)
+    assert outcomes(both)[1] == "inconclusive"  # weights and none do not compare
 
 
 def test_what_the_policy_does_not_govern_is_left_out_and_said() -> None:
