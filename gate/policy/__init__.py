@@ -13,7 +13,15 @@ operators) → :mod:`.judge` (with :mod:`.waivers`) → :mod:`.outcome`.
 
 from gate.policy.digest import policy_digest
 from gate.policy.judge import error_verdict, judge, nothing_verdict, sentence
-from gate.policy.load import PACKAGED, load_policies, load_policy, packaged_policy, parse_policy, policy_path
+from gate.policy.load import (
+    PACKAGED,
+    load_policies,
+    load_policy,
+    packaged_name,
+    packaged_policy,
+    parse_policy,
+    policy_path,
+)
 from gate.policy.matching import governing, governs
 from gate.policy.metrics import needed_groups
 from gate.policy.nothing import without_weights
@@ -40,6 +48,7 @@ __all__ = [
     "load_waivers",
     "needed_groups",
     "nothing_verdict",
+    "packaged_name",
     "packaged_policy",
     "parse_policy",
     "policy_digest",

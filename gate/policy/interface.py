@@ -41,7 +41,9 @@ class RuleLayer:
 class RuleResult:
     """What one rule of one policy said.
 
-    ``message`` is for people: the limit, the value, how many layers, and what it means.
+    ``message`` is for people: the limit, the value, how many layers, and what it means.  ``brief`` is
+    the same without the names of those layers, for where they are listed beside it; empty where there is
+    no difference.
     ``layers`` are those that failed (also when within what ``allow`` forgives); ``excluded``
     those that a ``where`` minimum left out.  ``bounds`` is the limit as numbers, ``(lower, upper)``
     with None for an open side, where it is made of numbers: reports shade it.
@@ -63,6 +65,7 @@ class RuleResult:
     excluded: tuple[str, ...] = ()
     line: int | None = None
     bounds: tuple[float | None, float | None] | None = None
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)

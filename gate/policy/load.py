@@ -5,6 +5,7 @@ pydantic and ruamel are imported when a file is read, not before: judging needs 
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,6 +112,13 @@ def policy_path(name: Path | str) -> Path:
     """
     packaged = _without_suffix(str(name))
     return packaged_policy(packaged) if packaged in PACKAGED and not Path(name).exists() else Path(name)
+
+
+def packaged_name(file: str) -> str | None:
+    """Return the name of the packaged policy that ``file`` is the path of, or None."""
+    with contextlib.suppress(InvalidPolicyError):
+        return next((name for name in PACKAGED if file == str(packaged_policy(name))), None)
+    return None
 
 
 def parse_policy(text: str, file: str = "<policy>") -> Policy:

@@ -97,13 +97,17 @@ def _promote(verdict: Verdict) -> str:
 
 
 def _explain(verdict: Verdict) -> tuple[str, ...]:
+    """Return the command for each policy that refuses; a packaged one has its name on every machine."""
+    from gate.policy import packaged_name  # noqa: PLC0415 - reports without a verdict need no policies
+
     files = dict.fromkeys(
         policy.file
         for policy in verdict.policies
         if policy.outcome != "passed" and policy.file and not policy.file.startswith(_ELSEWHERE)
     )
+    names = (packaged_name(file) or file for file in files)
     return tuple(
-        f"Read why the rules are there: gate policy explain {shlex.quote(printable(file))}" for file in files
+        f"Read why the rules are there: gate policy explain {shlex.quote(printable(name))}" for name in names
     )
 
 

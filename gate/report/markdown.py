@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from gate.report import outline
 from gate.report.advice import next_steps
-from gate.report.figures import NONE, count, digest, figure, fixed, shape, signed
+from gate.report.figures import NONE, count, digest, figure, fixed, known, shape, signed
 from gate.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gate.analysis.interface import Analysis
-    from gate.policy.interface import RuleOutcome, RuleResult, Verdict
+    from gate.policy.interface import RuleLayer, RuleOutcome, RuleResult, Verdict
     from gate.spectra.interface import LayerMetrics
 
 LIMIT: Final = 60_000
@@ -179,12 +179,16 @@ def _rules(page: _Page, verdict: Verdict) -> None:
         ("baseline", True), ("says", False),
     )  # fmt: skip
     page.table("Rules", columns, (_rule_row(rule) for rule in rules))
-    failed = [rule for rule in rules if rule.outcome == "failed" and rule.layers]
+    failed = [rule for rule in rules if _lists_layers(rule)]
     page.items("Layers that counted", [_rule_layers(rule) for rule in failed])
 
 
+def _lists_layers(rule: RuleResult) -> bool:
+    return rule.outcome == "failed" and bool(rule.layers)
+
+
 def _rule_row(rule: RuleResult) -> tuple[str, ...]:
-    says = rule.message or rule.description
+    says = (rule.brief if _lists_layers(rule) else "") or rule.message or rule.description
     waiver = f" Waiver: {prose(rule.waiver)}" if rule.waiver else ""
     return (
         f"**{_RULE_SIGN[rule.outcome]}**"
@@ -201,11 +205,16 @@ def _rule_row(rule: RuleResult) -> tuple[str, ...]:
 
 def _rule_layers(rule: RuleResult) -> str:
     layers = outline.worst_layers(rule)
-    said = ", ".join(
-        f"{code(layer.name)} {prose(figure(layer.value), 60)}" for layer in layers[:SHOWN_LAYERS]
-    )
+    said = ", ".join(map(_rule_layer, layers[:SHOWN_LAYERS]))
     more = len(layers) - SHOWN_LAYERS
     return f"{code(rule.id)}: {said}" + (f" and {count(more, 'more layer')}" if more > 0 else "")
+
+
+def _rule_layer(layer: RuleLayer) -> str:
+    notes = [f"baseline {figure(layer.baseline_value)}"] if known(layer.baseline_value) else []
+    notes += [layer.why] if layer.why else []
+    said = f"{code(layer.name)} {prose(figure(layer.value), 60)}"
+    return f"{said} ({prose('; '.join(notes), 160)})" if notes else said
 
 
 def _model(page: _Page, analysis: Analysis, verdict: Verdict | None) -> None:

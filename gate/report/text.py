@@ -118,7 +118,7 @@ def _rule(page: TextPage, sign: str, rule: RuleResult) -> None:
         page.line(printable(rule.description, 600), indent=4)
     page.line(" · ".join(f"{word} {said}" for word, said in outline.rule_facts(rule)), indent=4)
     if rule.message:
-        page.line(printable(rule.message, 600), indent=4)
+        page.line(printable(rule.brief or rule.message, 600), indent=4)
     if rule.waiver:
         page.line(f"waiver: {printable(rule.waiver, 600)}", indent=4)
     layers = outline.worst_layers(rule)

@@ -62,6 +62,8 @@ def test_the_worst_layers_come_first_with_their_values() -> None:
     assert said.value == "3 of 4 layers"
     assert said.bounds == (2.0, 6.0)
     assert said.message == "3 of 4 layers failed: layer.alpha within 2 to 6; worst: l3 9, l1 7, l2 1.5"
+    assert said.brief == "3 of 4 layers failed: layer.alpha within 2 to 6"
+    assert rule_of(analysis(*alphas(3.0)), ALPHA).brief == ""
 
 
 def test_a_message_names_some_layers_and_counts_the_rest() -> None:

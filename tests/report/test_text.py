@@ -8,6 +8,7 @@ import re
 import pytest
 
 from gate.analysis.interface import SkippedLayer
+from gate.policy import packaged_policy
 from gate.report import render_analysis, render_verdict
 from gate.report.text import SHOWN_LAYERS, SHOWN_SKIPPED
 from tests.report import samples
@@ -50,6 +51,25 @@ def test_worst_layers_come_first_and_the_rest_are_counted() -> None:
     assert values == sorted(values, reverse=True)
     assert len(values) == SHOWN_LAYERS
     assert f"and {len(rule.layers) - SHOWN_LAYERS} more layers" in section
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_layers_are_named_once(form: str) -> None:
+    verdict = samples.blocked()
+    rule = next(rule for rule in verdict.rules if rule.outcome == "failed" and rule.layers)
+    rule = dataclasses.replace(rule, message="1 failed; worst: so and so", brief="1 failed, see below")
+    text = render_verdict(dataclasses.replace(verdict, rules=(rule,)), form)
+    assert "1 failed, see below" in text
+    assert "so and so" not in text
+    told = render_verdict(dataclasses.replace(verdict, rules=(rule,)), "junit")
+    assert "so and so" in told  # many viewers show nothing else
+
+
+def test_a_packaged_policy_is_explained_by_its_name() -> None:
+    (policy,) = [policy for policy in samples.blocked().policies if policy.outcome == "blocked"]
+    packaged = dataclasses.replace(policy, file=str(packaged_policy("strict")))
+    verdict = dataclasses.replace(samples.blocked(), policies=(packaged,))
+    assert "gate policy explain strict\n" in render_verdict(verdict, "text")
 
 
 def test_skipped_tensors_are_named_or_counted() -> None:

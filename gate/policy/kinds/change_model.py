@@ -115,15 +115,14 @@ def _layers_gone(rule: Rule, evidence: Evidence, common: Common, convention: Con
         value = None if now is None else getattr(now, field)
         layers.append(RuleLayer((now or then).name, value, getattr(then, field), why))
     named = listed((f"{printable(layer.name, 80)} ({layer.why})" for layer in layers), 5)
-    message = (
-        f"{count(len(layers), 'layer')} counted in the baseline's mean and no longer can: {named}; "
-        f"{asked(rule)}{reference_words(evidence.reference)}"
-    )
+    gone = f"{count(len(layers), 'layer')} counted in the baseline's mean and no longer can"
+    limit = f"{asked(rule)}{reference_words(evidence.reference)}"
     return result(
         rule,
         evidence.policy,
         "failed",
-        message,
+        f"{gone}: {named}; {limit}",
+        brief=f"{gone}; {limit}",
         value=model_value(rule.metric, evidence.analysis, evidence.run_metrics),
         baseline_value=baseline_figure(rule, evidence),
         layers=tuple(layers),

@@ -20,6 +20,7 @@ def result(
     outcome: RuleOutcome,
     message: str,
     *,
+    brief: str = "",
     value: Value = None,
     baseline_value: Value = None,
     layers: tuple[RuleLayer, ...] = (),
@@ -43,6 +44,7 @@ def result(
         excluded=excluded,
         line=rule.line,
         bounds=getattr(rule.operator, "bounds", None),
+        brief=brief,
     )
 
 

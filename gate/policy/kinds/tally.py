@@ -90,7 +90,8 @@ def conclude(rule: Rule, evidence: Evidence, seen: Scope, judged: Sequence[Judge
         rule,
         evidence.policy,
         tally.outcome(),
-        _message(rule, evidence, seen, tally),
+        _message(rule, evidence, seen, tally, named=True),
+        brief=_message(rule, evidence, seen, tally, named=False) if failed else "",
         value=f"{len(failed)} of {count(len(tally.everyone), 'layer')}",
         layers=tuple(RuleLayer(item.row.name, item.value, item.baseline_value, item.why) for item in failed),
         evaluated=len(tally.everyone),
@@ -107,7 +108,7 @@ def _nothing(rule: Rule, evidence: Evidence, seen: Scope) -> RuleResult:
     return result(rule, evidence.policy, outcome, message, excluded=tuple(name for name, _ in seen.left_out))
 
 
-def _message(rule: Rule, evidence: Evidence, seen: Scope, tally: Tally) -> str:
+def _message(rule: Rule, evidence: Evidence, seen: Scope, tally: Tally, *, named: bool) -> str:
     failed, undecided = tally.of("failed"), tally.of("undecided")
     text = f"{len(failed)} of {count(len(tally.everyone), 'layer')} failed"
     if rule.allow.words():
@@ -115,7 +116,7 @@ def _message(rule: Rule, evidence: Evidence, seen: Scope, tally: Tally) -> str:
     text += f": {asked(rule)}"
     if rule.operator.compares:
         text += reference_words(evidence.reference)
-    if failed:
+    if failed and named:
         text += f"; worst: {listed((item.words() for item in failed), _NAMED)}"
     if undecided:
         text += f"; undecided: {listed((item.words() for item in undecided), _NAMED)}"
