@@ -94,9 +94,13 @@ def open_model(
         return
     if connection is None:
         raise RegistryError(f"{printable(resolved.uri)} needs a registry", hint="Set MLFLOW_TRACKING_URI.")
+    from gate.weights import artifact_budget  # noqa: PLC0415 - keeps `gate --help` fast
+
     artifact = open_remote(resolved, connection)
     with tempfile.TemporaryDirectory(prefix="gate-", ignore_cleanup_errors=True) as folder:
-        yield _pulled(resolved, artifact, Path(folder), progress)
+        with artifact_budget():
+            pulled = _pulled(resolved, artifact, Path(folder), progress)
+        yield pulled
 
 
 def list_model(resolved: ResolvedSource, connection: Connection) -> tuple[tuple[str, int | None], ...]:

@@ -12,5 +12,6 @@ One container format is one reader (:mod:`gate.weights.readers`); formats that s
 """
 
 from gate.weights.artifact import begins_like_pickle, named_files, read_weights, weight_files
+from gate.weights.budget import artifact_budget
 
-__all__ = ["begins_like_pickle", "named_files", "read_weights", "weight_files"]
+__all__ = ["artifact_budget", "begins_like_pickle", "named_files", "read_weights", "weight_files"]

@@ -9,6 +9,7 @@ Entries are found as torch finds them, by ASCII letters of either case.  Layout:
 from __future__ import annotations
 
 import string
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,12 @@ _END_64: Final = b"PK\x06\x06"
 _LOCATOR_64: Final = b"PK\x06\x07"
 _DESCRIPTOR: Final = b"PK\x07\x08"
 _END_SIZE, _END_64_SIZE, _LOCATOR_64_SIZE = 22, 56, 20
-_LOCAL_SIZE, _CENTRAL_SIZE = 30, 46
+_LOCAL: Final = struct.Struct("<2x HH 8x II HH")
+"""After the signature and the version: flags, method, sizes stored and real, lengths of name and extra."""
+_CENTRAL: Final = struct.Struct("<4x HH 8x II HHH H 6x I")
+"""Likewise, with the length of the comment, the disk and where the entry's own header is."""
+_SIGNATURE_SIZE: Final = 4
+_LOCAL_SIZE, _CENTRAL_SIZE = _SIGNATURE_SIZE + _LOCAL.size, _SIGNATURE_SIZE + _CENTRAL.size
 _LONGEST_COMMENT: Final = 2**16 - 1
 _SIZE_ELSEWHERE: Final = 2**32 - 1
 _COUNT_ELSEWHERE: Final = 2**16 - 1
@@ -148,7 +154,8 @@ def open_archive(data: memoryview) -> Archive:
     """
     directory, directory_end, count, end = _directory(data)
     centrals = _centrals(data, directory, directory_end, count)
-    entries = {entry.name: entry for entry in (_entry(data, central, directory) for central in centrals)}
+    before = data[:directory]
+    entries = {entry.name: entry for entry in (_entry(before, central) for central in centrals)}
     if len(entries) != len(centrals):
         raise UnsafeModelError("the archive holds two entries of one name")
     by_folded_name = {folded(name): entry for name, entry in entries.items()}
@@ -222,14 +229,7 @@ def _centrals(data: memoryview, start: int, end: int, count: int) -> list[_Centr
 def _central(cursor: Cursor) -> _Central:
     if cursor.take(4).tobytes() != _CENTRAL_HEADER:
         raise ModelError("the zip directory is damaged", hint=CUT_SHORT)
-    cursor.skip(4)
-    flags, method = cursor.unsigned(2), cursor.unsigned(2)
-    cursor.skip(8)
-    stored_size, size = cursor.unsigned(4), cursor.unsigned(4)
-    name, extra, comment = cursor.unsigned(2), cursor.unsigned(2), cursor.unsigned(2)
-    disk = cursor.unsigned(2)
-    cursor.skip(6)
-    header = cursor.unsigned(4)
+    flags, method, stored_size, size, name, extra, comment, disk, header = cursor.unpack(_CENTRAL)
     raw_name = bytes(cursor.take(name))
     size, stored_size, header = _widened(cursor.take(extra), [size, stored_size, header])
     cursor.skip(comment)
@@ -255,8 +255,8 @@ def _fields(extra: memoryview) -> list[tuple[int, memoryview]]:
     return fields
 
 
-def _entry(data: memoryview, central: _Central, directory: int) -> Entry:
-    """Check the entry's own header against the directory, and both against the bytes present."""
+def _entry(data: memoryview, central: _Central) -> Entry:
+    """Check the entry's own header against the directory, and both against the bytes before that."""
     name = _safe_name(central.raw_name)
     if central.flags & _ENCRYPTED:
         raise ModelError(f"entry {shown(name)} is encrypted")
@@ -264,20 +264,16 @@ def _entry(data: memoryview, central: _Central, directory: int) -> Entry:
         raise ModelError(f"entry {shown(name)} is compressed by method {central.method}")
     if central.method == _STORED and central.size != central.stored_size:
         raise UnsafeModelError(f"entry {shown(name)} is stored as is, yet has two sizes")
-    cursor = Cursor(data[:directory], central.header)
-    if central.header + _LOCAL_SIZE > directory or cursor.take(4).tobytes() != LOCAL_HEADER:
+    cursor = Cursor(data, central.header)
+    if central.header + _LOCAL_SIZE > len(data) or cursor.take(4).tobytes() != LOCAL_HEADER:
         raise ModelError(f"entry {shown(name)} is not where the directory says", hint=CUT_SHORT)
-    cursor.skip(2)
-    flags, method = cursor.unsigned(2), cursor.unsigned(2)
-    cursor.skip(8)
-    sizes = (cursor.unsigned(4), cursor.unsigned(4))
-    name_size, extra_size = cursor.unsigned(2), cursor.unsigned(2)
+    flags, method, *sizes, name_size, extra_size = cursor.unpack(_LOCAL)
     if cursor.take(name_size) != central.raw_name or (flags, method) != (central.flags, central.method):
         raise UnsafeModelError(f"entry {shown(name)} is described in two ways")
     hidden = _hidden(cursor.take(extra_size))
     _check_sizes(name, sizes, central, follow=bool(flags & _SIZES_FOLLOW))
     offset = cursor.skip(central.stored_size)
-    end = cursor.position + _descriptor_size(data[:directory], cursor.position, central)
+    end = cursor.position + _descriptor_size(data, cursor.position, central)
     return Entry(
         name,
         offset,
@@ -290,7 +286,7 @@ def _entry(data: memoryview, central: _Central, directory: int) -> Entry:
     )
 
 
-def _check_sizes(name: str, sizes: tuple[int, int], central: _Central, *, follow: bool) -> None:
+def _check_sizes(name: str, sizes: list[int], central: _Central, *, follow: bool) -> None:
     for local, real in zip(sizes, (central.stored_size, central.size), strict=True):
         if local not in {real, _SIZE_ELSEWHERE} and not (follow and local == 0):
             raise UnsafeModelError(f"entry {shown(name)} has two sizes, {local} and {real}")

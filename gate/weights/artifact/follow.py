@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, UnsafeModelError
+from gate.weights.budget import Budget, OverBudgetError
 from gate.weights.bytes_in_file import Cursor, map_file
 from gate.weights.pytorch.pickle_machine import Machine
 from gate.weights.pytorch.values import GlobalName, Stub
@@ -29,7 +31,7 @@ class Followed:
     ended:
         The pickle comes to its own end.
     endless:
-        It was followed for more steps than any other file can be.
+        It was followed for more steps than any other file can be, or nobody knows how far it goes.
     """
 
     imported: frozenset[str] = frozenset()
@@ -78,17 +80,22 @@ class _Follower(Machine):
 
 
 def follow(path: Path) -> Followed:
-    """Follow the file at ``path`` as a pickle, from its first byte."""
+    """Follow the file at ``path`` as a pickle, from its first byte, unless the artifact's budget is spent."""
     try:
         machine = _Follower(Cursor(map_file(path)))
     except GateError:
         return Followed()  # empty, or not readable
+    budget = Budget()
+    if budget.left() < 0:
+        return Followed(endless=True)
     try:
         machine.run()
     except GateError:
         ended = False
     else:
         ended = True
+    with suppress(OverBudgetError):  # the next file will find it spent
+        budget.spend(machine.steps)
     reported = machine.unsafe_globals()
     called = frozenset(machine.calls) & reported
     return Followed(reported, called, ended, machine.steps > _MOST_STEPS)

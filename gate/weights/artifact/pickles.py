@@ -64,6 +64,7 @@ def pickle_globals(
             require_inside(root, path)
             followed = follow(path)
             found |= followed.called | {name for name in followed.imported if _is_importable(name)}
+            found |= {_unreadable(name)} if followed.endless else set()
     return tuple(sorted(found))
 
 
@@ -120,4 +121,8 @@ def _globals(root: Path, name: str) -> set[str]:
     try:  # a reader knows what belongs in its container, TorchScript's own classes for one
         return set(scan_globals(path) if reader is None else reader.read(path, root=root).unsafe_globals)
     except ModelError:
-        return {f"unreadable pickle {name}"}
+        return {_unreadable(name)}
+
+
+def _unreadable(name: str) -> str:
+    return f"unreadable pickle {name}"

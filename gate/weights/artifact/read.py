@@ -33,6 +33,7 @@ from gate.weights.artifact.tables import (
     NO_WEIGHTS,
     STATE_DICTS,
 )
+from gate.weights.budget import artifact_budget
 from gate.weights.interface import ModelWeights, Skipped
 from gate.weights.paths import inside, relative_name, require_inside
 from gate.weights.readers import reader_of, require_reader, unread
@@ -74,11 +75,12 @@ def read_weights(path: Path, *, root: Path | None = None) -> ModelWeights:
     if not path.is_dir() and not path.is_file():
         raise ModelError(f"{path} is not there, or not a regular file")
     path, place = _aligned(path, root or (path if path.is_dir() else path.parent))
-    if path.is_dir():
-        return _read_folder(path, place)
-    if path.name.endswith(_PICKLED_INDEX):
-        return _read_pickled_shards(path, place)
-    return require_reader(path, known_as=unread_format(path.name)).read(path, root=place)
+    with artifact_budget():
+        if path.is_dir():
+            return _read_folder(path, place)
+        if path.name.endswith(_PICKLED_INDEX):
+            return _read_pickled_shards(path, place)
+        return require_reader(path, known_as=unread_format(path.name)).read(path, root=place)
 
 
 def _aligned(path: Path, root: Path) -> tuple[Path, Path]:

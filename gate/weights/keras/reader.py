@@ -16,7 +16,8 @@ from gate.weights.pytorch.audit import leftovers
 from gate.weights.pytorch.zip_reader import KERAS_SUFFIX
 from gate.weights.state_dict import describe
 from gate.weights.strict_json import parse_object
-from gate.weights.zip_archive import LOCAL_HEADER, open_archive
+from gate.weights.zip_archive import open_archive
+from gate.weights.zip_listing import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,13 +46,10 @@ class KerasArchiveReader:
     def matches(self, path: Path) -> bool:
         """Tell by the archive's entries, or by the name of an archive that cannot be listed."""
         try:
-            data = map_file(path)
-            if bytes(data[:4]) != LOCAL_HEADER:
-                return False
-            entries = open_archive(data).entries
+            names = names_in(path)
         except GateError:
             return _is_named_keras(path)  # reading it will say what is wrong
-        return _CONFIG in entries and (_METADATA in entries or _WEIGHTS in entries)
+        return _CONFIG in names and (_METADATA in names or _WEIGHTS in names)
 
     def read(self, path: Path, *, root: Path) -> ModelWeights:
         """List the weights of the file at ``path``; see ``Reader.read``."""

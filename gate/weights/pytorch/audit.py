@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError
-from gate.weights.pytorch.budget import Budget, OverBudgetError
+from gate.weights.budget import Budget, OverBudgetError
 from gate.weights.pytorch.scan import scan_bytes
 from gate.weights.zip_archive import LOCAL_HEADER, folded
 
@@ -59,7 +59,7 @@ def leftovers(
 
     Raises
     ------
-    gate.weights.pytorch.budget.OverBudgetError
+    gate.weights.budget.OverBudgetError
         The pickles within take more.
     """
     budget = budget or Budget()

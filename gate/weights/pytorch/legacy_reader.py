@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError
+from gate.weights.budget import Budget
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, map_file, shown, speaking_of
-from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.dtypes import ITEM_SIZES
 from gate.weights.pytorch.pickle_machine import interpret

@@ -12,12 +12,6 @@ MAX_OPERATIONS: Final = 2_000_000
 """Steps of one pickle.  A tensor takes about 36, so this holds 55,000 of them; a pickle of nothing but
 empty containers, the costliest steps there are, stays near 500 MB."""
 
-MAX_FILE_OPERATIONS: Final = 2 * MAX_OPERATIONS
-"""Steps of all pickles of one file together; TorchScript's dozens of debug tables take some 10,000."""
-
-MAX_FILE_INFLATED_BYTES: Final = 256 * 2**20
-"""What the deflated entries of one file may inflate to, archives within it included."""
-
 MAX_GLOBAL_LENGTH: Final = 512
 """Characters of a global's module and name together."""
 

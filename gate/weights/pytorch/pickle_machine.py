@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError, UnsafeModelError
+from gate.weights.budget import Budget, OverBudgetError
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, shown
-from gate.weights.pytorch.budget import Budget, OverBudgetError
 from gate.weights.pytorch.dtypes import storage_dtype
 from gate.weights.pytorch.known import (
     CALLABLE,
@@ -103,15 +103,16 @@ def interpret(
         The bytes are no pickle, or are cut short.
     gate.errors.UnsafeModelError
         It names a global by other than a text of reasonable length, or changes a tensor it has described.
-    gate.weights.pytorch.budget.OverBudgetError
+    gate.weights.budget.OverBudgetError
         The pickle takes more steps than any real model.
     """
-    machine = Machine(Cursor(data, start), script=script, lenient=lenient)
+    budget = budget or Budget()
+    most = min(MAX_OPERATIONS, budget.left())
+    machine = Machine(Cursor(data, start), script=script, lenient=lenient, most=most)
     try:
         value = machine.run()
     finally:
-        if budget is not None:
-            budget.spend(machine.spent)
+        budget.spend(machine.spent)  # says whose budget it was that did not suffice
     return Pickle(
         value,
         machine.cursor.position,
@@ -138,6 +139,7 @@ class Machine:
         "cursor",
         "marks",
         "memo",
+        "most",
         "spent",
         "stack",
         "storages",
@@ -145,7 +147,7 @@ class Machine:
         "text_bytes",
     )
 
-    def __init__(self, cursor: Cursor, *, script: bool, lenient: bool) -> None:
+    def __init__(self, cursor: Cursor, *, script: bool, lenient: bool, most: int = MAX_OPERATIONS) -> None:
         self.cursor = cursor
         self.stack: list[object] = []
         self.marks: list[int] = []
@@ -155,6 +157,7 @@ class Machine:
         self._script = script
         self._lenient = lenient
         self.spent = 0
+        self.most = most
         self.storages: dict[tuple[str, str], Storage] = {}
         # unknown global -> how often it came onto the stack other than to make a module
         self._uses: dict[str, int] = {}
@@ -180,7 +183,7 @@ class Machine:
     def spend(self, steps: int) -> None:
         """Charge ``steps`` to the budget of the pickle."""
         self.spent += steps
-        if self.spent > MAX_OPERATIONS:
+        if self.spent > self.most:
             raise OverBudgetError(
                 f"the pickle takes more than {MAX_OPERATIONS} steps, more than any real model needs",
                 hint="Save the state dict alone, without training history or data.",

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gate.errors import ModelError, UnsafeModelError
+from gate.weights.budget import Budget
 from gate.weights.bytes_in_file import CUT_SHORT, map_file, shown, speaking_of
 from gate.weights.interface import Skipped
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.dtypes import SCALAR_TYPES
 from gate.weights.pytorch.expressions import unsafe_expressions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError
+from gate.weights.budget import Budget, OverBudgetError
 from gate.weights.bytes_in_file import map_file, speaking_of
-from gate.weights.pytorch.budget import Budget, OverBudgetError
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.zip_archive import LOCAL_HEADER, open_archive
 

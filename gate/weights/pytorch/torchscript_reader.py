@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
+from gate.weights.budget import Budget
 from gate.weights.bytes_in_file import map_file, speaking_of
 from gate.weights.interface import Skipped
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.tensors import Placement

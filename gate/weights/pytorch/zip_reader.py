@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError, ModelError
+from gate.weights.budget import Budget
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, map_file, shown, speaking_of
 from gate.weights.pytorch.audit import leftovers
-from gate.weights.pytorch.budget import Budget
 from gate.weights.pytorch.contents import Contents, listed, model_weights
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.tensors import Extent, Placement, referenced_bytes
 from gate.weights.zip_archive import LOCAL_HEADER, folded, open_archive
+from gate.weights.zip_listing import names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gate.weights.interface import ModelWeights
@@ -66,7 +67,7 @@ class PytorchZipReader:
         )
 
 
-def entry_names(path: Path) -> list[str]:
+def entry_names(path: Path) -> Sequence[str]:
     """Return the names in the archive at ``path``, of a damaged one the first; nothing when it is none.
 
     What is called ``.keras`` is none of torch's, whatever it holds: Keras would load something else of it.
@@ -74,20 +75,17 @@ def entry_names(path: Path) -> list[str]:
     if path.name.casefold().endswith(KERAS_SUFFIX):
         return []
     try:
+        return names_in(path)
+    except GateError:  # matching only: whoever reads the file will say what is wrong with it
+        return _first_name(path)
+
+
+def _first_name(path: Path) -> Sequence[str]:
+    try:
         data = map_file(path)
-    except GateError:
-        return []  # matching only: whoever reads the file will say what is wrong with it
-    if data[:4].tobytes() != LOCAL_HEADER:
-        return []
-    try:
-        return list(open_archive(data).entries)
-    except GateError:
-        return _first_name(data)
-
-
-def _first_name(data: memoryview) -> list[str]:
-    cursor = Cursor(data, 26)
-    try:
+        if data[:4].tobytes() != LOCAL_HEADER:
+            return []
+        cursor = Cursor(data, 26)
         length = cursor.unsigned(2)
         cursor.skip(2)
         return [bytes(cursor.take(length)).decode("utf-8", "replace")]

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.errors import ModelError
+from gate.weights.budget import Budget, OverBudgetError
 from gate.weights.pytorch import PytorchZipReader, scan_globals
-from gate.weights.pytorch.budget import Budget, OverBudgetError
 from gate.weights.pytorch.flatten import named_tensors
 from gate.weights.pytorch.opcodes import HANDLERS
 from gate.weights.pytorch.pickle_machine import interpret

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.errors import ModelError, UnsafeModelError
-from gate.weights.pytorch.budget import Budget, OverBudgetError
+from gate.weights.budget import Budget, OverBudgetError
 from gate.weights.pytorch.known import is_known, may_be_module_class
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.pytorch.scan import scan_bytes
