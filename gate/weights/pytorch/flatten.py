@@ -18,8 +18,8 @@ from gate.errors import UnsafeModelError
 from gate.weights.interface import Skipped
 from gate.weights.optimizers import OPTIMIZER, is_optimizer_state
 from gate.weights.pytorch.limits import MAX_DEPTH, MAX_NAME_LENGTH, MAX_OPERATIONS, MAX_VISITS
-from gate.weights.pytorch.pickle_machine import is_module_state
 from gate.weights.pytorch.tensors import unreadable
+from gate.weights.pytorch.uses import is_module_state
 from gate.weights.pytorch.values import GlobalName, Items, OpaqueKey, OpaqueTensor, Stub, Tensor
 
 if TYPE_CHECKING:

@@ -6,20 +6,13 @@ over the mapped bytes.  Plain values become plain values, torch's tensors become
 :class:`~gate.weights.pytorch.values.Stub`.  No module is imported, no attribute looked up, nothing
 called.  Shared references stay shared; copying containers is charged to the same budget as steps.
 
-What is reported as unsafe: a global that is not known (``known.py``), unless every single use of it
-makes a bare new instance that is given, once, a module's state (a plain dictionary with
-``_parameters``, ``_buffers``, ``_modules``), as a user's own ``torch.nn.Module`` is.  So the same class
-called with arguments, merely referenced, given any other state or a second one, or changed in place
-is reported, and so is a call of its instance, or one with it; so is a known global that is not meant
-to be called and is.  What remains is that loading imports the package which defines the class, and
-that the class may have a ``__setstate__`` of its own: that is the model's own code, without which it
-cannot be loaded at all.
+What is reported as unsafe is told by :mod:`.uses`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gate.errors import ModelError, UnsafeModelError
 from gate.weights.budget import Budget, OverBudgetError
@@ -34,18 +27,12 @@ from gate.weights.pytorch.known import (
     RECONSTRUCTOR,
     SEQUENCE_TYPES,
     SET_TYPES,
-    is_known,
-    may_be_module_class,
     present_name,
 )
-from gate.weights.pytorch.limits import (
-    MAX_EXTENT,
-    MAX_GLOBAL_LENGTH,
-    MAX_OPERATIONS,
-    MAX_UNKNOWN_GLOBALS,
-)
+from gate.weights.pytorch.limits import MAX_EXTENT, MAX_GLOBAL_LENGTH, MAX_OPERATIONS
 from gate.weights.pytorch.opcodes import HANDLERS, STOP
 from gate.weights.pytorch.rebuild import TENSOR_FUNCTIONS, from_type
+from gate.weights.pytorch.uses import Uses
 from gate.weights.pytorch.values import (
     GlobalName,
     Items,
@@ -58,9 +45,6 @@ from gate.weights.pytorch.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_MODULE_STATE: Final = ("_parameters", "_buffers", "_modules")
-_MOST_ARGUMENTS: Final = 8  # that a known callable looks at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,19 +106,12 @@ def interpret(
     )
 
 
-def is_module_state(state: object) -> bool:
-    """Tell whether ``state`` is the ``__dict__`` of a ``torch.nn.Module``."""
-    return isinstance(state, dict) and all(isinstance(state.get(key), dict) for key in _MODULE_STATE)
-
-
 class Machine:
     """The stack, the memo and the rules; ``opcodes.py`` has what each opcode does with them."""
 
     __slots__ = (
-        "_called",
         "_lenient",
         "_script",
-        "_spoken_for",
         "_uses",
         "cursor",
         "marks",
@@ -159,10 +136,7 @@ class Machine:
         self.spent = 0
         self.most = most
         self.storages: dict[tuple[str, str], Storage] = {}
-        # unknown global -> how often it came onto the stack other than to make a module
-        self._uses: dict[str, int] = {}
-        self._called: set[str] = set()
-        self._spoken_for: dict[int, object] = {}
+        self._uses = Uses(script=script)
 
     def run(self) -> object:
         """Interpret up to the end of the pickle and return its value."""
@@ -191,14 +165,14 @@ class Machine:
 
     def unsafe_globals(self) -> frozenset[str]:
         """Return what loading this pickle would import or call, other than what is known."""
-        return frozenset(self._called.union(name for name, uses in self._uses.items() if uses))
+        return self._uses.reported()
 
     # the stack
 
     def push(self, value: object) -> None:
         """Put ``value`` on the stack; a global that comes there counts as used."""
         if isinstance(value, GlobalName):
-            self._count_use(value, 1)
+            self._uses.count(value, 1)
         self.stack.append(value)
 
     def pop(self) -> object:
@@ -241,32 +215,18 @@ class Machine:
         if len(module) + len(name) > MAX_GLOBAL_LENGTH:
             raise UnsafeModelError(f"the pickle names a global of {len(module) + len(name)} characters")
         named = GlobalName(*present_name(module, name))
-        if not is_known(named, script=self._script):
-            self._uses.setdefault(named.qualified, 0)
-            if len(self._uses) > MAX_UNKNOWN_GLOBALS:
-                raise UnsafeModelError(f"the pickle names more than {MAX_UNKNOWN_GLOBALS} unknown globals")
+        self._uses.name(named)
         return named
-
-    def _count_use(self, named: GlobalName, times: int) -> None:
-        # most pickles name nothing unknown, and recall what is known for every tensor
-        if self._uses and named.qualified in self._uses:
-            self._uses[named.qualified] += times
-
-    def _is_first(self, spoken_for: tuple[object, ...]) -> bool:
-        """Tell whether a class in this tuple, which may be recalled, accounts for its one use now."""
-        is_first = id(spoken_for) not in self._spoken_for
-        self._spoken_for[id(spoken_for)] = spoken_for
-        return is_first
 
     def call(self, function: object, arguments: object) -> object:
         """Return what stands for ``function(*arguments)``; report the call unless it is known."""
         if not isinstance(arguments, tuple):
             raise ModelError("the pickle calls with something other than a tuple", hint=CUT_SHORT)
         if not isinstance(function, GlobalName) or function.qualified not in CALLABLE:
-            self._report(function)
+            self._uses.report(function)
             return Stub(function, arguments, called=True)
         name = function.qualified
-        self._report_instances(arguments)
+        self._uses.report_instances(arguments)
         if name in TENSOR_FUNCTIONS:
             return self._seen(TENSOR_FUNCTIONS[name](arguments))
         if name == REBUILD_FROM_TYPE:
@@ -274,20 +234,6 @@ class Machine:
         if name in {RECONSTRUCTOR, NEW_OBJECT}:
             return self._reconstructed(name, arguments)
         return self._plain(function, arguments)
-
-    def _report(self, used: object) -> None:
-        """Report a global that is called or changed, or whose instance is: its own code would run."""
-        made_of = used.made_of if isinstance(used, Stub) else used
-        # deeper there is nothing to add: whatever a stub was made from by a stub is reported already
-        if isinstance(made_of, GlobalName):
-            self._called.add(made_of.qualified)
-
-    def _report_instances(self, arguments: tuple[object, ...]) -> None:
-        """Report the classes of arguments: the known callables ask them for their length, parts or values."""
-        for argument in arguments[:_MOST_ARGUMENTS] if self._uses else ():
-            made_of = argument.made_of if isinstance(argument, Stub) else None
-            if isinstance(made_of, GlobalName) and made_of.qualified in self._uses:
-                self._report(made_of)
 
     def _seen(self, made: object) -> object:
         if isinstance(made, Tensor):
@@ -299,15 +245,14 @@ class Machine:
     def _rebuilt_from_type(self, arguments: tuple[object, ...]) -> object:
         function, _, inner, state = (*arguments[:4], None, None, None, None)[:4]
         if not isinstance(function, GlobalName) or function.qualified not in CALLABLE:
-            self._report(function)
+            self._uses.report(function)
         if isinstance(inner, tuple):
-            self._report_instances(inner)
+            self._uses.report_instances(inner)
         return self._seen(from_type(function, inner, state))
 
     def _reconstructed(self, name: str, arguments: tuple[object, ...]) -> object:
         self.spend(len(arguments))
-        if arguments and isinstance(arguments[0], GlobalName) and not self._is_first(arguments):
-            self._count_use(arguments[0], 1)
+        self._uses.count_repeated(arguments)
         match arguments:
             case (cls, GlobalName(module="builtins", name="object"), None) if name == RECONSTRUCTOR:
                 return self.instantiate(cls, ())
@@ -349,21 +294,21 @@ class Machine:
         """Return what stands for ``cls.__new__(cls, *arguments)``."""
         if not isinstance(arguments, tuple):
             raise ModelError("the pickle instantiates with something other than a tuple", hint=CUT_SHORT)
-        self._report_instances(arguments)
+        self._uses.report_instances(arguments)
         if isinstance(cls, GlobalName):
             if cls.qualified in DICT_TYPES | SEQUENCE_TYPES | SET_TYPES | PASSED_THROUGH:
                 return self._plain(cls, arguments)
-            if arguments and not is_known(cls, script=self._script):
-                self._report(cls)
+            if arguments:
+                self._uses.report_unknown(cls)
         elif isinstance(cls, Stub):
-            self._report(cls)
+            self._uses.report(cls)
         return Stub(cls, arguments)
 
     def build(self, target: object, state: object) -> None:
         """Give ``target`` its state; making an instance with a module's state is an excused use."""
-        self._report_instances(state if isinstance(state, tuple) else (state,))  # asked for its items
+        self._uses.report_instances(state if isinstance(state, tuple) else (state,))  # asked for its items
         if isinstance(target, GlobalName):
-            self._report(target)  # would change the class or function itself
+            self._uses.report(target)  # would change the class or function itself
         elif isinstance(target, Stub):
             self._set_state(target, state)
         elif isinstance(target, Tensor | OpaqueTensor | Storage):
@@ -382,24 +327,13 @@ class Machine:
                     target.attributes.update(part)
         else:
             target.state = state
-        self._excuse_module(target, state)
+        self._uses.excuse_module(target, state)
         target.built = True
-
-    def _excuse_module(self, target: Stub, state: object) -> None:
-        """Take back the use of a class that made this instance, if it is made as a module is."""
-        cls = target.made_of
-        if not isinstance(cls, GlobalName) or target.called or target.arguments:
-            return
-        if target.built:
-            if cls.qualified in self._uses:
-                self._report(cls)  # no pickler writes two states: what the first did is another matter
-        elif is_module_state(state) and may_be_module_class(cls):
-            self._count_use(cls, -1)
 
     def extend(self, target: object, values: list[object]) -> None:
         """Append ``values`` to a list, set or an instance that stands for one."""
         if isinstance(target, GlobalName | Stub):
-            self._report(target)  # a method of its own would be called
+            self._uses.report(target)  # a method of its own would be called
         if isinstance(target, list):
             target.extend(values)
         elif isinstance(target, Items | Stub):
@@ -412,7 +346,7 @@ class Machine:
         if len(values) % 2:
             raise ModelError("the pickle sets a key without a value", hint=CUT_SHORT)
         if isinstance(target, GlobalName | Stub):
-            self._report(target)  # a method of its own would be called
+            self._uses.report(target)  # a method of its own would be called
         if isinstance(target, GlobalName):
             return
         entries = target.entries if isinstance(target, Stub) else target
@@ -438,8 +372,8 @@ class Machine:
             ):
                 return self._window(self._storage(cls, str(key), location, elements), view)
             case ("module", GlobalName() as cls, *_) if isinstance(identity, tuple):
-                if self._is_first(identity):
-                    self._count_use(cls, -1)  # it comes onto the stack again
+                if self._uses.is_first(identity):
+                    self._uses.count(cls, -1)  # it comes onto the stack again
                 return cls  # torch before 1.0 kept the class's source beside it
             case _ if self._lenient:
                 return Stub(None, (identity,))

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gate.weights.pytorch.legacy_reader import MAGIC_NUMBER
+from gate.weights.pytorch.pickle_machine import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from gate.weights.pytorch.pickle_machine import Pickle
 
 PROTO = b"\x80\x02"
 STORAGE_CLASSES = {"float32": "FloatStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
@@ -131,3 +134,16 @@ def write(folder: Path, contents: bytes, name: str = "model.pt") -> Path:
     path = folder / name
     path.write_bytes(contents)
     return path
+
+
+def run(opcodes: bytes) -> Pickle:
+    """Interpret a pickle of these opcodes."""
+    return interpret(memoryview(PROTO + opcodes + b"."))
+
+
+def unsafe(opcodes: bytes) -> set[str]:
+    """Return what a pickle of these opcodes is reported for."""
+    return set(run(opcodes).unsafe_globals)
+
+
+USER_CLASS = named("shop.nets", "Net")
