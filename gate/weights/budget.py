@@ -21,9 +21,13 @@ MAX_FILE_OPERATIONS: Final = 4_000_000
 MAX_FILE_INFLATED_BYTES: Final = 256 * 2**20
 """What the deflated entries of one file may inflate to, archives within it included."""
 
-ARTIFACT_FILES: Final = 5
-"""How many times what one file may take all files of an artifact may: an optimizer's states take some
-100,000 steps for each of its ranks."""
+ARTIFACT_FILES: Final = 10
+"""How many times what one file may take all files of an artifact may: an optimizer's states of 1,000
+parameters take some 200,000 steps, listing their archive twice included; weights of 1,000 tensors 70,000."""
+
+
+LISTED_ENTRY_STEPS: Final = 20
+"""What listing one entry of an archive costs, in steps of a pickle."""
 
 
 class OverBudgetError(UnsafeModelError):
@@ -48,6 +52,19 @@ def artifact_budget() -> Iterator[None]:
         yield
     finally:
         _of_artifact.reset(token)
+
+
+def charge_artifact(steps: int) -> None:
+    """Charge work to the artifact that is not charged to the file: for one file it has a bound of its own.
+
+    Raises
+    ------
+    OverBudgetError
+        The artifact's budget does not suffice.
+    """
+    artifact = _of_artifact.get()
+    if artifact is not None:
+        artifact.spend(steps)
 
 
 @dataclass(slots=True)
@@ -76,14 +93,14 @@ class Budget:
             That many are not left.
         """
         self.steps -= steps
+        if self.whole is not None:  # first: work that was too much for the file was done all the same
+            self.whole.spend(steps)
         if self.steps < 0:
             most = self.limits[0]
             raise OverBudgetError(
                 f"{self.whose} pickles take more than {most} steps together, more than any real model",
                 hint="Save the state dict alone, without training history or data.",
             )
-        if self.whole is not None:
-            self.whole.spend(steps)
 
     def left(self) -> int:
         """Return how many steps may still be taken; below 0 where more were asked for than there were."""

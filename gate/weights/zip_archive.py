@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError, UnsafeModelError
+from gate.weights.budget import LISTED_ENTRY_STEPS, charge_artifact
 from gate.weights.bytes_in_file import CUT_SHORT, Cursor, shown
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def open_archive(data: memoryview) -> Archive:
         It is no zip archive, is damaged, cut short, encrypted or split.
     gate.errors.UnsafeModelError
         Its headers contradict each other, or its entries overlap, repeat or lead outside.
+    gate.weights.budget.OverBudgetError
+        The archives of the artifact have more entries together than any real model.
     """
     directory, directory_end, count, end = _directory(data)
     centrals = _centrals(data, directory, directory_end, count)
@@ -219,6 +222,7 @@ def _agreed(narrow: tuple[int, int, int, int], wide: tuple[int, int, int, int]) 
 def _centrals(data: memoryview, start: int, end: int, count: int) -> list[_Central]:
     if count > MAX_ENTRIES or count * _CENTRAL_SIZE > end - start:
         raise UnsafeModelError(f"the archive claims {count} entries")
+    charge_artifact(LISTED_ENTRY_STEPS * count)  # beforehand: a damaged archive may show it at its last entry
     cursor = Cursor(data[:end], start)
     centrals = [_central(cursor) for _ in range(count)]
     if cursor.remaining:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import GateError
-from gate.weights.budget import Budget, OverBudgetError
+from gate.weights.budget import LISTED_ENTRY_STEPS, Budget, OverBudgetError
 from gate.weights.bytes_in_file import map_file, speaking_of
 from gate.weights.pytorch.pickle_machine import interpret
 from gate.weights.zip_archive import LOCAL_HEADER, open_archive
@@ -19,7 +19,6 @@ _PICKLE_MAGIC: Final = tuple(bytes((0x80, protocol)) for protocol in range(2, 6)
 _PICKLE_SUFFIXES: Final = (".pkl", ".pickle")
 _DEEPEST: Final = 3
 _MOST_PICKLES: Final = 100
-_ENTRY_STEPS: Final = 20  # what listing one entry of an archive within an archive costs, in steps of a pickle
 
 
 def scan_globals(path: Path, budget: Budget | None = None) -> tuple[str, ...]:
@@ -48,7 +47,7 @@ def scan_bytes(data: memoryview, *, budget: Budget | None = None, depth: int = 0
     budget = budget or Budget()
     if data[:4].tobytes() == LOCAL_HEADER and depth < _DEEPEST:
         archive = open_archive(data)
-        budget.spend(_ENTRY_STEPS * len(archive.entries) if depth else 0)
+        budget.spend(LISTED_ENTRY_STEPS * len(archive.entries) if depth else 0)
         return _scan_archive(archive, budget, depth)
     first = interpret(data, lenient=True, budget=budget)
     names, position = first.unsafe_globals, first.end
