@@ -138,7 +138,7 @@ KERNEL_AXES: Final[dict[int, tuple[int, ...]]] = {
 }
 """From the (*kernel, in, out) of Keras and Flax to PyTorch's (out, in, *kernel), by dimensions."""
 
-KERNELS: Final = ("kernel", "pointwise_kernel")
+KERNELS: Final = ("kernel", "pointwise_kernel", "recurrent_kernel")
 """Parameters that Keras and Flax store as (*kernel, in, out)."""
 
 FLAX_HEADS: Final[dict[str, tuple[int, ...]]] = {

@@ -54,6 +54,15 @@ def test_keras_gates_stand_in_another_order_and_the_other_way_round() -> None:
     np.testing.assert_array_equal(layers["gru"].read(), kernel.T)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("suffix", ["", ":0"])
+def test_the_recurrent_kernel_of_a_convolutional_lstm_is_a_convolution(rank: int, suffix: str) -> None:
+    kernel, hidden = np.ones((*[3] * rank, 5, 28)), np.ones((*[3] * rank, 7, 28))
+    found = {f"cell/kernel{suffix}": kernel, f"cell/recurrent_kernel{suffix}": hidden}
+    shapes = {layer.shape: layer.kind for layer in describe(arrays(found)).layers}
+    assert shapes == {(28, 5, *[3] * rank): f"conv{rank}d", (28, 7, *[3] * rank): f"conv{rank}d"}
+
+
 @pytest.mark.parametrize(
     ("inner", "outer", "name"),
     [
