@@ -25,7 +25,6 @@ ARTIFACT_FILES: Final = 10
 """How many times what one file may take all files of an artifact may: an optimizer's states of 1,000
 parameters take some 200,000 steps, listing their archive twice included; weights of 1,000 tensors 70,000."""
 
-
 LISTED_ENTRY_STEPS: Final = 20
 """What listing one entry of an archive costs, in steps of a pickle."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gate.errors import ModelError
@@ -16,15 +15,8 @@ _MOST_REMEMBERED: Final = 1 << 24
 """Characters of names: real archives have some thousand."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """The names in one file, as it was."""
-
-    file: tuple[str, int, int, int, int]
-    names: tuple[str, ...]
-
-
-_last: list[_Listing] = []
+_last: dict[tuple[str, int, int, int, int], tuple[str, ...]] = {}
+"""The names in one file, as it was."""
 
 
 def names_in(path: Path) -> tuple[str, ...]:
@@ -48,9 +40,11 @@ def names_in(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}") from error
     file = (str(path), status.st_dev, status.st_ino, len(data), status.st_mtime_ns)
-    for known in _last[:]:
-        if known.file == file:
-            return known.names
+    known = _last.get(file)
+    if known is not None:
+        return known
     names = tuple(open_archive(data).entries)
-    _last[:] = [_Listing(file, names)] if sum(map(len, names)) < _MOST_REMEMBERED else []
+    _last.clear()
+    if sum(map(len, names)) < _MOST_REMEMBERED:
+        _last[file] = names
     return names

@@ -45,11 +45,13 @@ class _Move:
         """The version, as messages call it."""
         return f"{printable(self.located.resolved.name or '')} version {self.located.resolved.version}"
 
-    def make(self) -> None:
-        """Set the alias; raises RegistryError."""
+    def make(self, why: str, verdict: Verdict | None = None) -> PromoteResult:
+        """Set the alias and say so, with ``why`` behind it; raises RegistryError."""
         located = self.located
         if located.registry is not None and located.resolved.name and located.resolved.version:
             located.registry.set_alias(located.resolved.name, self.alias, located.resolved.version)
+        message = f"{self.what} is now {self.alias}{why}"
+        return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED, verdict=verdict)
 
 
 def promote_version(request: CheckRequest, alias: str, progress: Progress | None = None) -> PromoteResult:
@@ -85,22 +87,13 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
     policies = governing.policies
     move = _Move(request, located, alias)
     if not policies or governing.untaken:  # the packaged policy governs nothing where others are enforced
-        move.make()
-        return PromoteResult(
-            promoted=True,
-            message=f"{move.what} is now {alias}; no policy governs that",
-            exit_code=ExitCode.PASSED,
-        )
+        return move.make("; no policy governs that")
     decision = _current(located, policies, request)
     verdict = None if decision is None else _recorded_verdict(located, decision)
     if decision is None or _is_outdated(decision, verdict, policies, request):
         return _check_first(move, policies, progress)
     if decision.passing:
-        move.make()
-        by = f"{decision.outcome} by {decision.policy} at {decision.checked_at}"
-        return PromoteResult(
-            promoted=True, message=f"{move.what} is now {alias} ({by})", exit_code=ExitCode.PASSED
-        )
+        return move.make(f" ({decision.outcome} by {decision.policy} at {decision.checked_at})")
     code = _exit_of(decision, verdict, policies)
     if code is None:
         return _check_first(move, policies, progress)
@@ -129,18 +122,12 @@ def _by_override(move: _Move) -> PromoteResult | None:
     opening = next((each for each in found if each.alias.casefold() == alias.casefold()), None)
     if opening is None:
         return None
-    move.make()
-    by = f"by an override until {opening.expires}: {printable(opening.reason)}"
-    return PromoteResult(
-        promoted=True, message=f"{move.what} is now {alias}, {by}", exit_code=ExitCode.PASSED
-    )
+    return move.make(f", by an override until {opening.expires}: {printable(opening.reason)}")
 
 
 def _audited(move: _Move, why: str, verdict: Verdict | None) -> PromoteResult:
     """Set the alias all the same, as policies in audit mode refuse nothing, and say so loudly."""
-    move.make()
-    message = f"{move.what} is now {move.alias}. AUDIT MODE: it would have been refused: {why}"
-    return PromoteResult(promoted=True, message=message, exit_code=ExitCode.PASSED, verdict=verdict)
+    return move.make(f". AUDIT MODE: it would have been refused: {why}", verdict)
 
 
 def _check_anew(move: _Move) -> str:
@@ -253,9 +240,7 @@ def _check_first(move: _Move, policies: Sequence[Policy], progress: Progress | N
         names = ", ".join(printable(policy.name) for policy in result.verdict.policies)
         why = f"{result.verdict.outcome}{_by_rules(result.verdict)} (policy {names})"
         return _audited(move, why, result.verdict)
-    move.make()
-    message = f"{move.what} is now {move.alias} ({result.verdict.outcome})"
-    return PromoteResult(promoted=True, message=message, exit_code=code, verdict=result.verdict)
+    return move.make(f" ({result.verdict.outcome})", result.verdict)
 
 
 def _exit_of(decision: Decision, verdict: Verdict | None, policies: Sequence[Policy]) -> ExitCode | None:

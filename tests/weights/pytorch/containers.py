@@ -146,4 +146,5 @@ def unsafe(opcodes: bytes) -> set[str]:
     return set(run(opcodes).unsafe_globals)
 
 
+LINEAR = named("torch.nn.modules.linear", "Linear")
 USER_CLASS = named("shop.nets", "Net")

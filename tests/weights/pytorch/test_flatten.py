@@ -8,14 +8,15 @@ import pytest
 from gate.errors import UnsafeModelError
 from gate.weights.pytorch import PytorchZipReader
 from gate.weights.pytorch.flatten import named_tensors
-from gate.weights.pytorch.pickle_machine import interpret
 from tests.weights.pytorch.containers import (
-    PROTO,
+    LINEAR,
+    USER_CLASS,
     call,
     dict_of,
     integer,
     module,
     named,
+    run,
     storage,
     tensor,
     text,
@@ -29,12 +30,9 @@ if TYPE_CHECKING:
 
     from gate.weights.pytorch.flatten import NamedTensors
 
-NET = named("shop.nets", "Net")
-LINEAR = named("torch.nn.modules.linear", "Linear")
-
 
 def flat(opcodes: bytes) -> NamedTensors:
-    return named_tensors(interpret(memoryview(PROTO + opcodes + b".")).value)
+    return named_tensors(run(opcodes).value)
 
 
 def names(opcodes: bytes) -> list[str]:
@@ -47,7 +45,7 @@ def left_out(opcodes: bytes) -> dict[str, tuple[str, bool]]:
 
 def test_a_module_has_the_names_of_its_state_dict() -> None:
     inner = module(LINEAR, {"weight": tensor("0", (2, 3)), "bias": tensor("1", (2,))})
-    assert names(module(NET, {"scale": tensor("2", (1,))}, {"head": inner})) == [
+    assert names(module(USER_CLASS, {"scale": tensor("2", (1,))}, {"head": inner})) == [
         "scale",
         "head.weight",
         "head.bias",
@@ -65,7 +63,7 @@ def test_buffers_that_are_not_saved_and_attributes_are_reported() -> None:
         "shortcut": tensor("0", (2, 3)),
         "unregistered": b"](" + module(LINEAR, {"weight": tensor("4", (6, 6))}) + b"e",
     }
-    opcodes = NET + b")\x81" + dict_of(state) + b"b"
+    opcodes = USER_CLASS + b")\x81" + dict_of(state) + b"b"
     assert names(opcodes) == ["weight", "mean"]
     assert left_out(opcodes) == {
         "mask": ("a buffer that the module does not save", False),
@@ -165,7 +163,7 @@ def test_a_graph_module_is_reported_and_measured(tmp_path: Path) -> None:
 def test_shared_references_cannot_spell_out_a_forest() -> None:
     doubled = module(LINEAR, {"weight": tensor("0", (2, 2))}) + b"q\x000"
     for _ in range(40):  # 2**40 paths in a few kilobytes
-        doubled += module(NET, {}, {"a": b"h\x00", "b": b"h\x00"}) + b"q\x000"
+        doubled += module(USER_CLASS, {}, {"a": b"h\x00", "b": b"h\x00"}) + b"q\x000"
     with pytest.raises(UnsafeModelError, match="more than 500000 objects"):
         flat(doubled + b"h\x00")
 
@@ -174,13 +172,17 @@ def test_a_shared_module_is_not_walked_through_without_end() -> None:
     attributes = b"(" + b"".join(text(f"k{index}") + b"N" for index in range(5000)) + b"u"
     shared = module(LINEAR, {"weight": tensor("0", (2, 2))}, more=b"N")[:-1] + attributes + b"bq\x00"
     names_of_it = {f"n{index}": b"h\x00" for index in range(300)}
-    assert len(names(module(NET, {}, {"first": shared, **names_of_it}))) == 301
+    assert len(names(module(USER_CLASS, {}, {"first": shared, **names_of_it}))) == 301
     with pytest.raises(UnsafeModelError, match="naming the model's tensors takes more"):
-        flat(module(NET, {}, {"first": shared, **names_of_it, **{f"m{i}": b"h\x00" for i in range(200)}}))
+        flat(
+            module(
+                USER_CLASS, {}, {"first": shared, **names_of_it, **{f"m{i}": b"h\x00" for i in range(200)}}
+            )
+        )
 
 
 def test_a_module_that_holds_itself_is_refused_and_a_back_reference_is_not() -> None:
-    start = NET + b")\x81q\x00"
+    start = USER_CLASS + b")\x81q\x00"
     groups = {"_parameters": dict_of({"weight": tensor("0", (2, 2))}), "_buffers": dict_of({})}
     looped = start + dict_of({**groups, "_modules": dict_of({"m": b"h\x00"})}) + b"b"
     with pytest.raises(UnsafeModelError, match="without end"):

@@ -10,6 +10,7 @@ import pytest
 from gate.weights.pytorch.known import is_known, may_be_module_class
 from gate.weights.pytorch.values import GlobalName
 from tests.weights.pytorch.containers import (
+    LINEAR,
     PROTO,
     USER_CLASS,
     call,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SYSTEM = named("os", "system")
-LINEAR = named("torch.nn.modules.linear", "Linear")
 FROM_TYPE = named("torch._tensor", "_rebuild_from_type_v2")
 RECONSTRUCT = named("copy_reg", "_reconstructor")
 
