@@ -20,13 +20,14 @@ from gate.registry.source import (
 from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gate.registry.clients import Connection
     from gate.registry.source import Source
 
 DEFAULT_BASELINE: Final = ("alias:champion", "previous")
 _SPECS: Final = "A baseline is alias:NAME, previous, version:N, a source, or none."
+_TOLD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ def choose_baseline(
     it was to find another version.  One that is written out (``version:N``, any other source) is taken at
     its word, and a model differs from itself by nothing.
 
-    A version, alias or run that does not exist is no mistake (a first version has no champion);
-    the next spec is tried, and the policy's ``when_missing`` decides in the end.  A path that does
-    not exist is one: nobody means to compare with a file that is not there.
+    Where a version, alias or run does not exist the next spec is tried (a first version has no champion);
+    what it means that none does is for the caller to say.  A path that does not exist is a mistake at
+    once: nobody means to compare with a file that is not there.
 
     Raises
     ------
@@ -108,14 +109,23 @@ def _folded(source: AliasSource, connection: Connection | None) -> ResolvedSourc
     """Look an alias up as it is written, else in whatever case it was set: enforcement folds case too."""
     try:
         return resolve(source, connection)
-    except MissingError:
-        alias = None if connection is None else _in_other_case(source, connection)
-        if alias is None:
+    except MissingError as error:
+        if connection is None:
             raise
+        aliases = _aliases(source.name, connection)
+        alias = _in_other_case(source, aliases)
+        if alias is None:
+            told = ", ".join(printable(known) for known in sorted(aliases)[:_TOLD]) or "none"
+            raise MissingError(f"{error.message.rstrip('.')}; its aliases: {told}") from error
     return resolve(AliasSource(source.name, alias), connection)
 
 
-def _in_other_case(source: AliasSource, connection: Connection) -> str | None:
+def _aliases(name: str, connection: Connection) -> Mapping[str, str]:
+    with registry_errors(f"look up {printable(name)}", connection.registry_uri):
+        return dict(connection.client.get_registered_model(name).aliases)
+
+
+def _in_other_case(source: AliasSource, aliases: Mapping[str, str]) -> str | None:
     """Return the alias that differs from the one asked for by case alone, None where there is none.
 
     Raises
@@ -124,8 +134,6 @@ def _in_other_case(source: AliasSource, connection: Connection) -> str | None:
         Several do and name different versions: counting them as missing would let a comparison be
         switched off by setting one more.
     """
-    with registry_errors(f"look up {printable(source.name)}", connection.registry_uri):
-        aliases = connection.client.get_registered_model(source.name).aliases
     alike = [str(alias) for alias in aliases if str(alias).casefold() == source.alias.casefold()]
     if len({str(aliases[alias]) for alias in alike}) > 1:
         names = ", ".join(printable(alias) for alias in sorted(alike))

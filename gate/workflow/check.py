@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gate.analysis.interface import Analysis
-    from gate.policy.interface import Baseline, Verdict
+    from gate.policy.interface import Verdict
     from gate.policy.rules import Policy
     from gate.policy.waivers import Waiver, Waivers
     from gate.registry import RecordReceipt
     from gate.registry.attestation.interface import SigningKey
     from gate.spectra.executors import Executor
-    from gate.spectra.interface import Settings
     from gate.workflow.enforced import Governing
     from gate.workflow.measure import Progress
     from gate.workflow.memory import Given
@@ -102,6 +101,7 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
         The model or a baseline could not be brought here.
     """
     from gate.policy import Waivers, load_waivers  # noqa: PLC0415 - keeps `gate --help` fast
+    from gate.workflow.baselines import refuse_absent, uncompared_note  # noqa: PLC0415
     from gate.workflow.enforced import governing_policies  # noqa: PLC0415
     from gate.workflow.sources import locate  # noqa: PLC0415
     from gate.workflow.standing import standing_notes  # noqa: PLC0415
@@ -116,6 +116,7 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
             f"none of the {len(all_policies)} policies governs {printable(located.resolved.name or '')!r}",
             hint="Look at `match: {models: [...]}` in the policies.",
         )
+    refuse_absent(request, located)
     record = _wants_record(request, located, governing)
     key = _signing_key() if record else None  # one that cannot be used is told before anything is pulled
     executor = request.options.make_executor()
@@ -123,7 +124,7 @@ def check_source(request: CheckRequest, progress: Progress | None = None) -> Che
     judged = _judge(request, located, policies, excused, executor, progress)
     verdict, unseen = _with_history(_with_overrides(judged.verdict, located), located)
     notes = (*_notes(governing, located, recording=record), *executor.notes, *unseen)
-    notes += standing_notes(verdict, located)
+    notes += (*standing_notes(verdict, located), *uncompared_note(request, verdict, located))
     result = CheckResult(verdict, notes, reused=judged.reused)
     if not record:
         return result
@@ -181,7 +182,9 @@ def _judge(
     """Measure and judge; what cannot be read becomes the verdict that the policies want for it."""
     from gate.policy import error_verdict, judge, needed_groups, nothing_verdict  # noqa: PLC0415
     from gate.registry.pull import open_model  # noqa: PLC0415
+    from gate.workflow.baselines import baseline_lookup  # noqa: PLC0415
     from gate.workflow.measure import measure_files  # noqa: PLC0415
+    from gate.workflow.stored import stored_analysis  # noqa: PLC0415
 
     settings = request.options.settings(needed_groups(policies))
     connection = located.registry.connection if located.registry is not None else None
@@ -189,7 +192,7 @@ def _judge(
     digest: str | None = None
     nothing: NothingToMeasureError | None = None
     analysis: Analysis | None = None
-    stored = _stored(request, located, settings)
+    stored = stored_analysis(located, settings) if request.stored else None
     try:
         if stored is not None:
             analysis, digest = stored, stored.source.digest
@@ -205,7 +208,7 @@ def _judge(
         told = f"{error}. {error.hint}" if error.hint else str(error)
         verdict = error_verdict(policies, told, uri=uri, convention=convention, waivers=waivers)
         return _Judged(verdict, digest)
-    resolve = _baselines(request, located, settings, executor, analysis, progress)
+    resolve = baseline_lookup(request, located, settings, executor, analysis, progress)
     run_metrics = located.registry.run_metrics(located.resolved) if located.registry else {}
     baselines = request.baselines or None
     if analysis is None:
@@ -228,81 +231,8 @@ def _judge(
     return _Judged(verdict, digest, reused=stored is not None)
 
 
-def _stored(request: CheckRequest, located: Located, settings: Settings) -> Analysis | None:
-    """Return the recorded analysis of a version, where the request allows it and it suffices."""
-    from gate.workflow.stored import stored_analysis  # noqa: PLC0415 - keeps `gate --help` fast
-
-    return stored_analysis(located, settings) if request.stored else None
-
-
 def _pulling(progress: Progress | None) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, total: progress("Reading files", done, total)
-
-
-def _baselines(
-    request: CheckRequest,
-    located: Located,
-    settings: Settings,
-    executor: Executor,
-    candidate: Analysis | None,
-    progress: Progress | None,
-) -> Callable[[str], Baseline]:
-    """Return how to look a baseline up and measure it with the candidate's settings.
-
-    One that the request names and that cannot be measured is a usage error; one of a policy is missing.
-    For a candidate without weights (None) a baseline without weights is one as well: their runs compare.
-    """
-    from gate.policy import without_weights  # noqa: PLC0415
-    from gate.policy.interface import Baseline  # noqa: PLC0415
-    from gate.registry.baseline import choose_baseline  # noqa: PLC0415
-    from gate.workflow.measure import measure  # noqa: PLC0415
-    from gate.workflow.sources import Located, connect  # noqa: PLC0415
-
-    measured: dict[str, Analysis] = {candidate.source.uri: candidate} if candidate is not None else {}
-    registry = located.registry
-
-    def resolve(spec: str) -> Baseline:
-        nonlocal registry
-        if spec in request.given:
-            try:
-                return Baseline(spec, spec, request.given[spec].measure(settings, progress, executor))
-            except (ModelError, NothingToMeasureError) as error:
-                _refuse_named(request, spec, error, candidate)
-                return Baseline(spec, spec, None, f"it cannot be measured: {error}")
-        if registry is None and spec.startswith(("models:", "runs:")):
-            registry = connect(request.address)
-        choice = choose_baseline((spec,), located.resolved, registry.connection if registry else None)
-        why = choice.why.removeprefix(f"{printable(spec)}: ")  # the judge names the spec itself
-        if choice.resolved is None:
-            return Baseline(spec, None, None, why)
-        found = Located(choice.resolved, registry)
-        uri = choice.resolved.uri
-        if uri not in measured:
-            try:
-                recorded = _stored(request, found, settings)
-                measured[uri] = recorded or measure(found, settings, progress, executor)
-            except (ModelError, NothingToMeasureError) as error:
-                if candidate is not None or isinstance(error, ModelError):
-                    _refuse_named(request, spec, error, candidate)
-                    return Baseline(spec, uri, None, f"{why}, but it cannot be measured: {error}")
-                measured[uri] = without_weights(uri, settings.convention.name, error.unsafe_globals or ())
-        metrics = registry.run_metrics(choice.resolved) if registry else {}
-        return Baseline(spec, uri, measured[uri], why, metrics)
-
-    return resolve
-
-
-def _refuse_named(request: CheckRequest, spec: str, error: GateError, candidate: Analysis | None) -> None:
-    """Raise where the caller named the baseline: counted as missing, a typo would switch off comparing.
-
-    Nothing to measure on both sides is no mistake.
-    """
-    neither = candidate is None and isinstance(error, NothingToMeasureError)
-    if spec in request.baselines and not neither:
-        raise UsageError(
-            f"the baseline {printable(spec)} cannot be measured: {error.message}",
-            hint=error.hint or "Name another one, or none.",
-        ) from error
 
 
 def _with_history(verdict: Verdict, located: Located) -> tuple[Verdict, tuple[str, ...]]:
