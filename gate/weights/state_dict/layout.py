@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from gate.weights.state_dict.names import components, module_and_parameter
 from gate.weights.state_dict.stage import MATRIX, Claim, Weight
-from gate.weights.state_dict.tables import FLAX_HEADS, GPT2_CONV1D, GPT2_WIDE, KERNEL_AXES, KERNELS
+from gate.weights.state_dict.tables import (
+    FLAX_HEADS,
+    GPT2_CONV1D,
+    GPT2_WIDE,
+    KERNEL_AXES,
+    KERNELS,
+    PYTORCH_HEADS,
+)
 from gate.weights.state_dict.values import Permuted
 
 if TYPE_CHECKING:
@@ -17,7 +24,8 @@ if TYPE_CHECKING:
 
 def claim_layout(weights: Mapping[str, Weight]) -> Claim:
     """Return weights in PyTorch's order for those whose names and shapes tell of another one."""
-    turned = [*_gpt2(weights), *(found for weight in weights.values() if (found := _kernel(weight)))]
+    others = (_heads(weight) or _kernel(weight) for weight in weights.values())
+    turned = [*_gpt2(weights), *(found for found in others if found is not None)]
     return Claim(taken=frozenset(weight.name for weight in turned), weights=tuple(turned))
 
 
@@ -52,9 +60,17 @@ def _kernel(weight: Weight) -> Weight | None:
     return weight.permuted(KERNEL_AXES[len(weight.shape)])
 
 
+def _heads(weight: Weight) -> Weight | None:
+    axes = PYTORCH_HEADS.get(".".join(components(weight.name)[-2:]))
+    if axes is None or len(weight.shape) != len(axes):
+        return None
+    return _joined_heads(weight, axes)
+
+
 def _joined_heads(weight: Weight, axes: tuple[int, ...]) -> Weight:
-    extents = [weight.shape[axis] for axis in axes]
+    """Join the axes of heads: the first two where the input stood first, else the last two."""
     inward = axes[-1] == 0
+    extents = [weight.shape[axis] for axis in axes]
     shape = (math.prod(extents[:2]), extents[2]) if inward else (extents[0], math.prod(extents[1:]))
     return replace(weight, shape=shape, read=Permuted(weight.read, axes, shape))
 

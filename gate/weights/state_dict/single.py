@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gate.layer import WeightLayer
@@ -9,7 +10,8 @@ from gate.weights.state_dict import tables
 from gate.weights.state_dict.attention import attention
 from gate.weights.state_dict.experts import experts
 from gate.weights.state_dict.names import matches_any, module_and_parameter
-from gate.weights.state_dict.stage import MATRIX, Claim, Weight
+from gate.weights.state_dict.stage import MATRIX, Claim, Weight, bias_beside
+from gate.weights.state_dict.values import Reshaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,10 +49,25 @@ def _not_a_matrix(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
     return weight.skipped(reason, matrix=False)
 
 
-def _norm_scale(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
+def _norm_scale(weight: Weight, weights: Mapping[str, Weight]) -> Skipped | None:
+    """Take scales: a bias of their own shape tells them, one that is a vector beside them tells a matrix.
+
+    Where there is no bias the name does, and what has the shape of a matrix counts against coverage.
+    """
     module, parameter = module_and_parameter(weight.name)
-    scales = parameter == "weight" and matches_any(module, tables.NORMS)
-    return weight.skipped("scale of a normalisation", matrix=False) if scales else None
+    if parameter != "weight":
+        return None
+    bias = bias_beside(weight.name, weights)
+    named, alike = matches_any(module, tables.NORMS), bias is not None and bias.shape == weight.shape
+    if alike or (named and not _is_matrix(weight)):
+        return weight.skipped("scale of a normalisation", matrix=False)
+    if named and bias is None:
+        return weight.skipped("scale of a normalisation, by its name alone", matrix=True)
+    return None
+
+
+def _is_matrix(weight: Weight) -> bool:
+    return sum(extent > 1 for extent in weight.shape) >= MATRIX
 
 
 def _unreadable(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
@@ -63,15 +80,28 @@ def _unreadable(weight: Weight, _: Mapping[str, Weight]) -> Skipped | None:
     return weight.skipped(f"stored as {weight.dtype}, {why}", matrix=True)
 
 
-def _embedding(weight: Weight, _: Mapping[str, Weight]) -> WeightLayer | None:
+def _embedding(weight: Weight, weights: Mapping[str, Weight]) -> WeightLayer | None:
+    """Take tables that rows are looked up in; they have no bias, and no framework calls them a kernel."""
     module, parameter = module_and_parameter(weight.name)
     looked_up = parameter in {"embedding", "embeddings"} or (
-        matches_any(module, tables.EMBEDDINGS) and not matches_any(module, tables.NOT_EMBEDDINGS)
+        matches_any(module, tables.EMBEDDINGS)
+        and not matches_any(module, tables.NOT_EMBEDDINGS)
+        and parameter != "kernel"
+        and bias_beside(weight.name, weights) is None
     )
     return weight.layer("embedding") if looked_up and len(weight.shape) == MATRIX else None
 
 
-def _convolution(weight: Weight, _: Mapping[str, Weight]) -> WeightLayer | None:
+def _bilinear(weight: Weight, _: Mapping[str, Weight]) -> WeightLayer | None:
+    """Take a stack of forms ``xᵀ W_k y`` as the one matrix that it is to the products ``x_i y_j``."""
+    module, parameter = module_and_parameter(weight.name)
+    if len(weight.shape) != tables.STACK or not parameter or not matches_any(module, tables.BILINEAR):
+        return None
+    shape = (weight.shape[0], weight.shape[1] * weight.shape[2])
+    return replace(weight, shape=shape, read=Reshaped(weight.read, shape)).layer("dense")
+
+
+def _convolution(weight: Weight, weights: Mapping[str, Weight]) -> WeightLayer | None:
     dimensions = len(weight.shape)
     parameter = module_and_parameter(weight.name)[1]
     if dimensions not in tables.CONVOLUTIONS or not (
@@ -81,11 +111,27 @@ def _convolution(weight: Weight, _: Mapping[str, Weight]) -> WeightLayer | None:
     if max(weight.shape[2:]) > tables.LARGEST_KERNEL[dimensions]:
         return None
     plain, transposed = tables.CONVOLUTIONS[dimensions]
-    if matches_any(weight.name, tables.TRANSPOSED_CONVOLUTIONS):
+    if _is_transposed(weight, weights):
         return weight.permuted((1, 0, *range(2, dimensions))).layer(transposed)
     if weight.shape[1] == 1 and weight.shape[0] > 1:
         return weight.layer("depthwise", groups=weight.shape[0])
     return weight.layer(plain)
+
+
+def _is_transposed(weight: Weight, weights: Mapping[str, Weight]) -> bool:
+    """Tell a convolution stored as (in, out, *kernel): a bias is as long as there are outputs.
+
+    A plain one has as many as its first axis.  With groups neither axis need be the bias's length, or
+    either may, and the name tells.
+    """
+    bias = bias_beside(weight.name, weights)
+    length = bias.shape[0] if bias is not None and len(bias.shape) == 1 else None
+    first, second = weight.shape[:2]
+    if length == second != first:
+        return True
+    if length == first and first % second:
+        return False
+    return matches_any(weight.name, tables.TRANSPOSED_CONVOLUTIONS)
 
 
 def _dense(weight: Weight, _: Mapping[str, Weight]) -> WeightLayer | None:
@@ -106,6 +152,7 @@ RULES: Final[tuple[Callable[[Weight, Mapping[str, Weight]], WeightLayer | Skippe
     attention,
     experts,
     _embedding,
+    _bilinear,
     _convolution,
     _dense,
     _unknown,

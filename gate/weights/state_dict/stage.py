@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gate.weights.interface import StoredTensor, Told
 
 FLOATING: Final = frozenset({"float16", "float32", "float64", "bfloat16"})
+_PARAMETERS: Final = (".weight", ".kernel", "/kernel")
 MATRIX: Final = 2
 """Dimensions of a matrix; tensors of fewer are vectors and are only counted."""
 
@@ -138,6 +139,16 @@ def named_for(weights: Mapping[str, Weight], schemes: Iterable[NamesWeights]) ->
     """Yield the weights whose names end as one of the schemes says, for the schemes to look at."""
     suffixes = tuple(scheme.suffix for scheme in schemes)
     return (weight for weight in weights.values() if weight.name.endswith(suffixes))
+
+
+def bias_beside(name: str, weights: Mapping[str, Weight]) -> Weight | None:
+    """Return the bias of the module that a weight called ``name`` belongs to, None where it has none."""
+    stem = name.removesuffix(":0")
+    for parameter in _PARAMETERS:
+        if stem.endswith(parameter):
+            bias = stem.removesuffix(parameter) + parameter[0] + "bias" + name[len(stem) :]
+            return weights.get(bias)
+    return None
 
 
 def companions(weights: Iterable[Weight], reason: str) -> tuple[Skipped, ...]:

@@ -39,8 +39,19 @@ NOT_MATRICES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 """Tensors that are added, compared or counted with, never multiplied as a matrix."""
 
-NORMS: Final = ("*norm", "*norm[0-9]*", "*layernorm*", "ln_*", "ln[0-9]*", "*_ln", "bn", "bn[0-9]*", "*_bn")
-"""Modules whose ``weight`` is a scale, whatever its number of dimensions."""
+NORMS: Final = (
+    "*norm",
+    "*norm[0-9]*",
+    "*layernorm*",
+    "ln",
+    "ln_*",
+    "ln[0-9]*",
+    "*_ln",
+    "bn",
+    "bn[0-9]*",
+    "*_bn",
+)
+"""Modules whose ``weight`` is a scale, if nothing beside it tells."""
 
 RUNNING_STATISTICS: Final = (
     ("running_mean", "running_var"),
@@ -77,7 +88,10 @@ TRANSPOSED_CONVOLUTIONS: Final = (
     "*transposed_conv*",
     "*deconv*",
 )
-"""A state dict cannot tell a transposed convolution but by its name."""
+"""Convolutions of which a state dict cannot tell that they are transposed but by their name."""
+
+BILINEAR: Final = ("*bilinear*", "*biaffine*")
+"""Modules whose ``weight`` of three dimensions is a matrix for each output: ``xᵀ W_k y``."""
 
 CONVOLUTIONS: Final[dict[int, tuple[LayerKind, LayerKind]]] = {
     3: ("conv1d", "conv_transpose1d"),
@@ -150,6 +164,16 @@ FLAX_HEADS: Final[dict[str, tuple[int, ...]]] = {
 }
 """The attention of Flax and Keras keeps heads apart: (in, heads, width), at its end (heads, width, out)."""
 
+PYTORCH_HEADS: Final[dict[str, tuple[int, ...]]] = {
+    "rel_attn.q": (1, 2, 0),  # XLNet
+    "rel_attn.k": (1, 2, 0),
+    "rel_attn.v": (1, 2, 0),
+    "rel_attn.r": (1, 2, 0),
+    "rel_attn.o": (0, 1, 2),
+    "attention.r_kernel": (1, 2, 0),  # Funnel
+}
+"""Parameters of PyTorch that keep heads apart: (in, heads, width), at the end (out, heads, width)."""
+
 GATES: Final[dict[int, tuple[LayerKind, tuple[str, ...]]]] = {
     4: ("lstm", ("input", "forget", "cell", "output")),
     3: ("gru", ("reset", "update", "new")),
@@ -172,6 +196,15 @@ LORA_PAIRS: Final = (
     ("lora_a", "lora_b"),  # torchtune
 )
 """The inner and the outer half of a low-rank product."""
+
+STACK: Final = 3
+"""Dimensions of a stack of matrices."""
+
+STACKED_LINEAR: Final = ("*linear",)
+"""Modules whose ``weight`` of three dimensions is a matrix for each expert (JetMoe, Granite)."""
+
+WIDEST_LINEAR_CONVOLUTION: Final = 15
+"""A convolution may be called a linear layer if its kernel is no larger than this; inputs are wider."""
 
 EXPERT_STACKS: Final = ("gate_up_proj", "down_proj", "gate_proj", "up_proj")
 """Parameters that are stacks of experts when they have three dimensions and no ``weight`` of their own."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,8 @@ def test_the_kind_follows_from_name_and_shape(name: str, shape: tuple[int, ...],
         ("cls_token", (1, 1, 768), "float32", False),
         ("rel.relative_position_index", (49, 49), "int64", False),
         ("freqs_cis", (64, 32), "float32", False),
-        ("layer_norm.weight", (4, 8), "float32", False),
+        ("layer_norm.weight", (4, 8), "float32", True),  # by its name alone: counted against coverage
+        ("layer_norm.weight", (4, 1, 1), "float32", False),
         ("experts.gate_up_proj_bias", (4, 20), "float32", False),
         ("mixer.A_log", (1536, 16), "float32", False),
         ("empty.weight", (0, 16), "float32", False),
@@ -94,6 +96,91 @@ def test_a_transposed_convolution_comes_out_as_out_in() -> None:
     (layer,) = describe(arrays({"up.deconv1.weight": values})).layers
     assert (layer.kind, layer.shape, layer.stored_shape) == ("conv_transpose2d", (3, 2, 2, 2), (2, 3, 2, 2))
     np.testing.assert_array_equal(layer.read()[2, 1], values[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "bias", "kind"),
+    [
+        ("shared.weight", (64, 48), (64,), "dense"),  # a table that rows are looked up in has no bias
+        ("obs_embed.weight", (64, 48), (64,), "dense"),
+        ("final_norm.weight", (64, 48), (64,), "dense"),
+        ("final_norm.weight", (64, 48), (64, 48), None),
+        ("anything.weight", (64, 48), (64, 48), None),  # torch.nn.LayerNorm((64, 48))
+        ("shared/kernel", (48, 64), None, "dense"),  # Keras's and Flax's tables are no kernels
+        ("embedding.kernel", (48, 64), None, "dense"),
+        ("up.weight", (64, 48, 2, 2), (48,), "conv_transpose2d"),
+        ("deconv.weight", (64, 48, 3, 3), (64,), "conv2d"),
+        ("deconv.weight", (64, 16, 3, 3), (64,), "conv_transpose2d"),  # with groups either may be
+        ("up/kernel", (2, 2, 48, 64), (48,), "conv_transpose2d"),
+        ("conv.weight", (64, 48, 3), (64,), "conv1d"),
+    ],
+)
+def test_a_bias_tells_what_a_name_does_not(
+    name: str, shape: tuple[int, ...], bias: tuple[int, ...] | None, kind: str | None
+) -> None:
+    beside = {} if bias is None else {re.sub("(weight|kernel)$", "bias", name): bias}
+    described = describe(shapes({name: shape, **beside}))
+    assert [layer.kind for layer in described.layers] == ([] if kind is None else [kind])
+    assert {item.matrix for item in described.skipped} == ({False} if kind is None else set())
+
+
+def test_torch_says_the_same_of_its_modules() -> None:
+    torch = pytest.importorskip("torch")
+    modules = {
+        "shared": torch.nn.Linear(48, 64),
+        "final_norm": torch.nn.Linear(48, 64),
+        "ln": torch.nn.LayerNorm((50, 60)),
+        "tokens": torch.nn.ModuleDict({"embedding": torch.nn.Embedding(100, 64)}),
+        "up": torch.nn.ConvTranspose2d(64, 32, 2),
+        "deconv": torch.nn.Conv2d(48, 64, 3),
+        "bilinear": torch.nn.Bilinear(20, 30, 40),
+    }
+    state = torch.nn.ModuleDict(modules).state_dict()
+    described = describe(arrays({name: value.numpy() for name, value in state.items()}))
+    assert {layer.name: (layer.kind, layer.shape) for layer in described.layers} == {
+        "shared": ("dense", (64, 48)),
+        "final_norm": ("dense", (64, 48)),
+        "tokens.embedding": ("embedding", (100, 64)),
+        "up": ("conv_transpose2d", (32, 64, 2, 2)),
+        "deconv": ("conv2d", (64, 48, 3, 3)),
+        "bilinear": ("dense", (40, 600)),
+    }
+    assert [item.name for item in described.skipped if item.matrix] == []
+    x, y = torch.randn(3, 20), torch.randn(3, 30)
+    flat = torch.from_numpy(by_name(described)["bilinear"].read())
+    products = torch.einsum("bi,bj->bij", x, y).flatten(1)
+    expected = modules["bilinear"](x, y) - modules["bilinear"].bias
+    torch.testing.assert_close(products @ flat.T, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind"),
+    [
+        ("mlp.input_linear.weight", (4, 192, 64), "expert"),  # JetMoe's and Granite's
+        ("linear.weight", (64, 48, 1), "conv1d"),
+        ("linear.weight", (64, 48, 9), "conv1d"),
+    ],
+)
+def test_stacks_of_linear_layers_are_experts(name: str, shape: tuple[int, ...], kind: str) -> None:
+    (layer,) = describe(shapes({name: shape})).layers
+    assert (layer.kind, layer.shape) == (kind, shape)
+    assert len(layer.parts) == (shape[0] if kind == "expert" else 0)
+
+
+def test_heads_kept_apart_are_joined_as_the_attention_uses_them() -> None:
+    """XLNet: q = einsum("ibh,hnd->ibnd", x, q), out = einsum("ibnd,hnd->ibh", heads, o)."""
+    rng = np.random.default_rng(0)
+    names = ("rel_attn.q", "rel_attn.o", "attention.r_kernel")
+    stored = {f"layer.0.{name}": rng.standard_normal((24, 4, 5)) for name in names}
+    layers = by_name(describe(arrays(stored)))
+    x, heads = rng.standard_normal((2, 24)), rng.standard_normal((2, 4, 5))
+    for name in ("layer.0.rel_attn.q", "layer.0.attention.r_kernel"):
+        expected = np.einsum("bh,hnd->bnd", x, stored[name]).reshape(2, -1)
+        assert layers[name].shape == (20, 24)
+        np.testing.assert_allclose(x @ layers[name].read().T, expected)
+    out = layers["layer.0.rel_attn.o"]
+    expected = np.einsum("bnd,hnd->bh", heads, stored["layer.0.rel_attn.o"])
+    np.testing.assert_allclose(heads.reshape(2, -1) @ out.read().T, expected)
 
 
 def test_gpt2_stores_inputs_first_and_is_turned() -> None:
