@@ -323,4 +323,5 @@ def _options(
 
     workers = None if jobs is None else arguments.whole_number("jobs", jobs, least=1)
     number = arguments.whole_number("seed", seed)
+    full, float32 = arguments.flag("full", full), arguments.flag("float32", float32)
     return MeasureOptions(convention, full, workers, number, float32, executor or "local")

@@ -67,6 +67,13 @@ def whole_number(name: str, value: Any, *, least: int | None = None) -> int:
     return number
 
 
+def flag(name: str, value: object) -> bool:
+    """Return a truth value; raises UsageError for anything else: ``"no"`` would be taken for yes."""
+    if type(value).__name__ not in {"bool", "bool_"}:  # numpy's own, in version 2 and 1
+        raise UsageError(f"{name} is True or False, not {printable(repr(value), 40)}")
+    return bool(value)
+
+
 def groups_of(groups: object) -> frozenset[Group]:
     """Return groups of metrics by name; raises UsageError where one is not known."""
     from gate.spectra.interface import GROUPS  # noqa: PLC0415 - `import gate.api` stays light

@@ -182,6 +182,8 @@ def test_progress_is_told_by_stage() -> None:
         ({"jobs": "2"}, None),
         ({"jobs": 1.5}, None),
         ({"jobs": True}, None),
+        ({"float32": "no"}, None),
+        ({"full": 1}, None),
         ({"seed": "x"}, None),
         ({"seed": None}, None),
         ({"seed": 1.5}, None),

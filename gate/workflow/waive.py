@@ -63,6 +63,10 @@ def waive(request: WaiveRequest, progress: Progress | None = None) -> WaiveResul
     from gate.registry.pull import open_model  # noqa: PLC0415
     from gate.workflow.sources import locate  # noqa: PLC0415
 
+    reason, approver = " ".join(request.reason.split()), " ".join(request.approver.split())
+    for flag, words in (("--reason", reason), ("--approver", approver)):
+        if not words:
+            raise UsageError(f"{flag} is empty", hint="A waiver says why it stands and who allowed it.")
     key = _key() if request.sign else None
     expires = expiry(request.expires, datetime.now(timezone.utc))
     text = read_text(request.file) if request.file.exists() else None
@@ -75,8 +79,8 @@ def waive(request: WaiveRequest, progress: Progress | None = None) -> WaiveResul
             id="",
             rule=request.rule,
             digest=digest,
-            reason=" ".join(request.reason.split()),
-            approver=" ".join(request.approver.split()),
+            reason=reason,
+            approver=approver,
             expires=expires,
             model=located.resolved.name,
             policy=request.policy,

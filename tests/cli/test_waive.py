@@ -89,3 +89,12 @@ def test_what_cannot_be_used_is_said_and_writes_nothing(
     assert done.returncode == 2
     assert said in done.stderr
     assert {path.name: path.read_bytes() for path in work.iterdir()} == before
+
+
+@pytest.mark.parametrize("flag", ["--reason", "--approver"])
+def test_an_empty_answer_is_the_flag_s_mistake_and_not_the_file_s(work: Path, flag: str) -> None:
+    place = WAIVE.index(flag) + 1
+    done = gate(*WAIVE[:place], " ", *WAIVE[place + 1 :], "--expires", "30d", folder=work)
+    assert done.returncode == 2
+    assert f"{flag} is empty" in done.stderr
+    assert not (work / "waivers.yaml").exists()

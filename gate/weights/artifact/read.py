@@ -48,6 +48,7 @@ _PICKLED_INDEX: Final = ".bin.index.json"
 _MOST_MODELS: Final = 256
 _BYTES_A_WEIGHT: Final = 4
 _ARRAYS: Final = "NumPy"
+_ESTIMATORS: Final = "sklearn"
 
 
 def read_weights(path: Path, *, root: Path | None = None) -> ModelWeights:
@@ -142,9 +143,15 @@ def _refuse_no_weights(
     without = [flavour for flavour in description.flavours if flavour in NO_WEIGHTS]
     carried = any(unread_format(name) not in {None, _ARRAYS} for name in names)
     if without and len(without) == len(description.flavours) and not carried:
+        what, more = "which has no weight matrices", ""
+        if _ESTIMATORS in without:
+            what = "whose estimator is a pickle, which is not opened"
+            more = (
+                "  Of one with weights (an MLPClassifier) save an ONNX copy, or gate.analyze() it in Python."
+            )
         raise NothingToMeasureError(
-            f"{folder.name} is a model of the {', '.join(without)} flavour, which has no weight matrices",
-            hint="`when_nothing_to_measure` in the policy decides what such a model means.",
+            f"{folder.name} is a model of the {', '.join(without)} flavour, {what}",
+            hint=f"`when_nothing_to_measure` in the policy decides what such a model means.{more}",
             unsafe_globals=beyond_estimators(_file_findings(folder, names, description)),
         )
     if not parts:

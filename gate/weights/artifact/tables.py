@@ -142,7 +142,7 @@ NO_WEIGHTS: Final = frozenset(
         "xgboost",
     }
 )
-"""Flavours whose models hold no weight matrices: trees, linear models, chains of calls."""
+"""Flavours whose models hold no weight matrices, or none that is read: trees, estimators, chains of calls."""
 
 UNREAD_FLAVOURS: Final[dict[str, str]] = {
     "paddle": "Paddle",

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
 
 from gate.errors import NothingToMeasureError
 from gate.weights import read_weights
@@ -41,6 +47,12 @@ def findings(model: Any, folder: Path) -> tuple[str, ...] | None:
         GradientBoostingClassifier(n_estimators=3, random_state=np.random.RandomState(0)),
         make_pipeline(StandardScaler(), LogisticRegression()),
         MLPClassifier((8,), max_iter=5, random_state=0),
+        HistGradientBoostingClassifier(max_iter=3, random_state=0),
+        CalibratedClassifierCV(LogisticRegression(), cv=3),
+        KNeighborsClassifier(algorithm="kd_tree"),
+        KNeighborsClassifier(algorithm="ball_tree"),
+        make_pipeline(SplineTransformer(), LogisticRegression()),
+        make_pipeline(FunctionTransformer(np.cos), LogisticRegression()),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -49,6 +61,8 @@ def test_an_ordinary_estimator_names_nothing_that_counts(model: Any, tmp_path: P
     rng = np.random.default_rng(0)
     features = rng.standard_normal((60, 4))
     assert findings(model.fit(features, features[:, 0] > 0), tmp_path) == ()
+    classes = np.digitize(features[:, 0], [-0.5, 0.5])  # the losses of several classes are others
+    assert findings(model.fit(features, classes), tmp_path) == ()
 
 
 def test_what_an_estimator_calls_counts(tmp_path: Path) -> None:
@@ -61,6 +75,10 @@ def test_what_an_estimator_calls_counts(tmp_path: Path) -> None:
         "posix.system",
         "numpy.testing._private.utils.runstring",
         "numpy.load",
+        "numpy.lib.cos",
+        "numpy._core._ufunc_reconstruct",
+        "sklearn.utils.__pyx_unpickle_",
+        "sklearn.utils._load",
         "sklearn.utils._joblib.load",
         "joblib.load",
         "sklearnish.Estimator",
