@@ -153,4 +153,4 @@ def _announce(result: CheckResult) -> None:
     for note in result.notes:
         say(f"gate: {note}")
     if result.recorded is not None:
-        say(f"gate: recorded; report: {result.recorded.link}")
+        say(f"gate: recorded; report: {result.recorded.report}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from gate.cli import options
 from gate.cli.console import seen
 from gate.cli.outputs import deliver_all, targets
 from gate.errors import UsageError
+from gate.text import printable
 
 if TYPE_CHECKING:
     from gate.report.history.interface import HistoryFormat
@@ -49,6 +51,12 @@ def history(
         raise UsageError(
             "gate history takes either the NAME of a model or --all",
             hint="gate history NAME, or gate history --all",
+        )
+    if name is not None and name.startswith("models:"):
+        bare = name.removeprefix("models:").lstrip("/").partition("/")[0].partition("@")[0]
+        raise UsageError(
+            f"{printable(name)} is a source, and gate history takes the NAME of a registered model",
+            hint=f"gate history {printable(shlex.quote(bare))}" if bare else "gate history --all",
         )
     chosen = [
         (_format(each.format_name, each.path), each)

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from gate.errors import RegistryError, UsageError
 from gate.registry.attest import deliver, registry_id
 from gate.registry.decision import BOUND_TAGS, CHECKSUM, OUTCOME, PASSING, checksum, policies_digest
-from gate.registry.description import Summary, report_link, with_block
+from gate.registry.description import Summary, report_address, report_link, with_block
 from gate.registry.failures import FailedRequestError, RefusedError, registry_errors
 from gate.registry.reports import ensure_experiment, write_report
 from gate.registry.statements import (
@@ -125,11 +125,14 @@ class RecordInput:
 
 @dataclass(frozen=True, slots=True)
 class RecordReceipt:
-    """What was written, for people: the report run, its link, and what became of the extras."""
+    """What was written, for people: the report run, where it is, and what became of the extras.
+
+    ``report`` is an address for a browser, or the run's id where the tracking server is no web page.
+    """
 
     run_id: str
     experiment_id: str
-    link: str
+    report: str
     tags: Mapping[str, str]
     trend: TrendChange
     description: Literal["written", "left out"]
@@ -196,7 +199,8 @@ def record(
     link = report_link(connection, experiment_id, run_id, REPORT_FILE)
     described = _describe(connection, version, judged, link)
     signed_by = key.id if key is not None and delivered else None
-    return RecordReceipt(run_id, experiment_id, link, tags, trend, described, signed_by)
+    report = report_address(connection, experiment_id, run_id, REPORT_FILE) or f"run {run_id}"
+    return RecordReceipt(run_id, experiment_id, report, tags, trend, described, signed_by)
 
 
 def _look_up(connection: Connection, name: str, number: int) -> ModelVersion:

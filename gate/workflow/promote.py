@@ -93,7 +93,8 @@ def promote_version(request: CheckRequest, alias: str, progress: Progress | None
     if decision is None or _is_outdated(decision, verdict, policies, request):
         return _check_first(move, policies, progress)
     if decision.passing:
-        return move.make(f" ({decision.outcome} by {decision.policy} at {decision.checked_at})")
+        waived = _by_waivers(verdict)
+        return move.make(f" ({decision.outcome} by {decision.policy} at {decision.checked_at}{waived})")
     code = _exit_of(decision, verdict, policies)
     if code is None:
         return _check_first(move, policies, progress)
@@ -151,6 +152,13 @@ def _by_rules(verdict: Verdict | None) -> str:
         else []
     )
     return f" by {', '.join(map(printable, rules))}" if rules else ""
+
+
+def _by_waivers(verdict: Verdict | None) -> str:
+    """Name the rules that were waived, and until when that holds."""
+    waived = [rule.id for rule in verdict.rules if rule.outcome == "waived"] if verdict else []
+    until = f" until {verdict.waived_until}" if verdict and verdict.waived_until else ""
+    return f"; waived{until}: {', '.join(map(printable, waived))}" if waived else ""
 
 
 def _current(located: Located, policies: Sequence[Policy], request: CheckRequest) -> Decision | None:
@@ -232,7 +240,7 @@ def _check_first(move: _Move, policies: Sequence[Policy], progress: Progress | N
     if opened is not None:
         return replace(opened, verdict=result.verdict)
     if code is not ExitCode.PASSED:
-        report = f" Report: {result.recorded.link}" if result.recorded else ""
+        report = f" Report: {result.recorded.report}" if result.recorded else ""
         notes = "".join(f" {note}." for note in standing_notes(result.verdict, move.located))
         message = f"refused: {move.what} is {result.verdict.outcome}; {_stays(move)}.{notes}{report}"
         return PromoteResult(promoted=False, message=message, exit_code=code, verdict=result.verdict)
@@ -240,7 +248,7 @@ def _check_first(move: _Move, policies: Sequence[Policy], progress: Progress | N
         names = ", ".join(printable(policy.name) for policy in result.verdict.policies)
         why = f"{result.verdict.outcome}{_by_rules(result.verdict)} (policy {names})"
         return _audited(move, why, result.verdict)
-    return move.make(f" ({result.verdict.outcome})", result.verdict)
+    return move.make(f" ({result.verdict.outcome}{_by_waivers(result.verdict)})", result.verdict)
 
 
 def _exit_of(decision: Decision, verdict: Verdict | None, policies: Sequence[Policy]) -> ExitCode | None:

@@ -67,7 +67,7 @@ def test_the_story(registered: str, tmp_path: Path) -> None:
         "no-layer-lost",
     }
     assert "not-random" in junit_file.read_text()
-    assert "#/experiments/" in done.stderr
+    assert f"recorded; report: {registered}/#/experiments/" in done.stderr
 
     second = _version(registered, 2)
     assert second.tags["gate.outcome"] == "blocked"

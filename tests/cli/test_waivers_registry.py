@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
@@ -85,6 +86,7 @@ def test_a_promotion_by_a_waiver_holds_as_long_as_the_waiver(
 
     passed = run(*promote, "--waivers", "waivers.yaml", folder=tmp_path, changes=changes)
     assert passed.returncode == 0, passed.stderr
+    assert re.search(r"\(passed; waived until \d{4}-[^ ]+: no-layer\)", passed.stderr), passed.stderr
     version = mlflow.MlflowClient(registered, registered).get_model_version("waived", "1")
     assert version.tags["gate.outcome"] == "passed"
 
@@ -96,6 +98,7 @@ def test_a_promotion_by_a_waiver_holds_as_long_as_the_waiver(
     again = promote_version(request, "live")  # the recorded decision still holds
     assert again.promoted
     assert again.verdict is None
+    assert re.search(r"; waived until \d{4}-[^ ]+: no-layer\)", again.message), again.message
     for module in (gate.workflow.promote, gate.workflow.check):
         monkeypatch.setattr(module, "datetime", Tomorrow)
     late = promote_version(replace(request, waivers=tmp_path / "waivers.yaml"), "live")

@@ -136,3 +136,18 @@ def test_the_command_refuses_what_makes_no_sense(embedded: str) -> None:
         assert done.returncode == 2, (arguments, done.stderr)
     with pytest.raises(UsageError):
         registry_history("no such model", RegistryAddress(embedded, embedded))
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("models:/fraud", "gate history fraud"),
+        ("models:/a model/3", "gate history 'a model'"),
+        ("models:/fraud@champion", "gate history fraud"),
+        ("models:/", "gate history --all"),
+    ],
+)
+def test_the_command_says_how_a_source_s_model_is_named(source: str, hint: str) -> None:
+    done = gate("history", source, "--tracking-uri", "http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].strip() == hint

@@ -71,6 +71,9 @@ def test_everything_that_is_recorded(place: Place, version: ResolvedSource, tmp_
         f"[**passed**](#/experiments/{run.info.experiment_id}/runs/{receipt.run_id}/artifacts/" in described
     )
     assert (receipt.trend, receipt.description) == ("logged", "written")
+    address = place.connection.tracking_uri
+    page = f"{address}/#/experiments/{run.info.experiment_id}/runs/{receipt.run_id}/artifacts/report.html"
+    assert receipt.report == (page if address.startswith("http") else f"run {receipt.run_id}")
 
 
 def trend_points(place: Place, experiment: str) -> dict[str, list[tuple[int, float]]]:

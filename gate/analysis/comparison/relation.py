@@ -87,7 +87,10 @@ def relation_of(
     if gone or added:
         return _with_rest(shares, said, gone=gone, added=added)
     if shares["identical"] == 1.0 and same_container:
-        return "identical", "every weight matrix is the same, under the same name in the same form"
+        return "identical", (
+            "every weight matrix is the same, under the same name in the same form; "
+            "biases and other vectors were not compared"
+        )
     if shares["identical"] + shares["rescaled"] == 1.0:
         how = "with batch norms folded" if shares["rescaled"] else "in another form or under other names"
         return "re-exported", f"every weight matrix is the same, {how}"
