@@ -8,11 +8,12 @@ from gate.errors import ModelError, NothingToMeasureError, UsageError
 from gate.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gate.analysis.interface import Analysis
     from gate.errors import GateError
     from gate.policy.interface import Baseline, Verdict
+    from gate.registry import Registry
     from gate.spectra.executors import Executor
     from gate.spectra.interface import Settings
     from gate.workflow.check import CheckRequest
@@ -34,22 +35,26 @@ def refuse_absent(request: CheckRequest, located: Located) -> None:
         The registry cannot be reached.
     """
     from gate.registry.baseline import choose_baseline  # noqa: PLC0415 - keeps `gate --help` fast
-    from gate.workflow.sources import connect  # noqa: PLC0415
 
     named = request.baselines
     if any(spec in request.given or spec == "none" for spec in named):
         return
     if all(_moves(spec) for spec in named):
         return
-    registry = located.registry
-    if registry is None and any(spec.startswith(("models:", "runs:")) for spec in named):
-        registry = connect(request.address)
+    registry = located.registry or _registry_of(named, request)
     choice = choose_baseline(named, located.resolved, registry.connection if registry else None)
     if choice.resolved is None:
         raise UsageError(
             f"there is no baseline to compare with: {choice.why}",
             hint="Name a version that exists, or --baseline none to compare with nothing.",
         )
+
+
+def _registry_of(specs: Sequence[str], request: CheckRequest) -> Registry | None:
+    """Connect to the request's registry where a baseline is in one; None where none is."""
+    from gate.workflow.sources import connect  # noqa: PLC0415 - keeps `gate --help` fast
+
+    return connect(request.address) if any(spec.startswith(("models:", "runs:")) for spec in specs) else None
 
 
 def _moves(spec: str) -> bool:
@@ -91,7 +96,7 @@ def baseline_lookup(
     from gate.policy.interface import Baseline  # noqa: PLC0415
     from gate.registry.baseline import choose_baseline  # noqa: PLC0415
     from gate.workflow.measure import measure  # noqa: PLC0415
-    from gate.workflow.sources import Located, connect  # noqa: PLC0415
+    from gate.workflow.sources import Located  # noqa: PLC0415
     from gate.workflow.stored import stored_analysis  # noqa: PLC0415
 
     measured: dict[str, Analysis] = {candidate.source.uri: candidate} if candidate is not None else {}
@@ -105,8 +110,7 @@ def baseline_lookup(
             except (ModelError, NothingToMeasureError) as error:
                 _refuse_named(request, spec, error, candidate)
                 return Baseline(spec, spec, None, f"it cannot be measured: {error}")
-        if registry is None and spec.startswith(("models:", "runs:")):
-            registry = connect(request.address)
+        registry = registry or _registry_of((spec,), request)
         choice = choose_baseline((spec,), located.resolved, registry.connection if registry else None)
         why = choice.why.removeprefix(f"{printable(spec)}: ")  # the judge names the spec itself
         if choice.resolved is None:

@@ -33,7 +33,6 @@ def _is_linear(weight: Weight, module: str, parameter: str) -> bool:
     return (
         parameter == "weight"
         and matches_any(module, tables.STACKED_LINEAR)
-        and not matches_any(module, tables.BILINEAR)
         and weight.shape[2] > tables.WIDEST_LINEAR_CONVOLUTION
     )
 
